@@ -1,0 +1,102 @@
+/** @file What a compiled program is, and what a host hands to it. Pure data: a program is JSON, written by `compile`
+ *  into a module and a manifest, and executed by every backend. `runtime/` knows nothing of the IR. */
+
+/** A tensor on the host, row-major. `dtype` is spelled as safetensors does. */
+export interface HostTensor {
+  readonly dtype: "F64" | "F32" | "I64" | "I32" | "U8" | "BOOL";
+  readonly shape: readonly number[];
+  readonly data: Float64Array | Float32Array | BigInt64Array | Int32Array | Uint8Array;
+}
+
+export type Tensors = Readonly<Record<string, HostTensor>>;
+
+/** A gpu.js kernel: a source string and what gpu.js must be told. All arrays are flat Float32Arrays. */
+export interface KernelSource {
+  readonly name: string;
+  /** `function name(a, b) { … }` in the language of gpu.js; loop bounds are literals. */
+  readonly source: string;
+  /** gpu.js order: [x], [x, y] or [x, y, z]; their product is the number of elements. */
+  readonly output: readonly number[];
+  /** Number of elements of every argument. */
+  readonly inputs: readonly number[];
+  /** Where the source has a loop without a literal bound (a list walk): the largest count it can reach. */
+  readonly loopLimit?: number;
+}
+
+/** One kernel call: `result = kernels[kernel](...args)`; numbers index `Entry.values`. */
+export interface Launch {
+  readonly kernel: number;
+  readonly args: readonly number[];
+  readonly result: number;
+  /** Where in the model: `Block.2.Mlp`. */
+  readonly path: string;
+}
+
+/** parameter, state: kept by the host between calls; input: an argument of the entry; scalar: `lr`, `step`; key: 4 words. */
+export type PortRole = "parameter" | "state" | "input" | "scalar" | "key";
+
+/** A tensor that enters or leaves an entry point. */
+export interface Port {
+  readonly name: string;
+  readonly value: number;
+  readonly dtype: "f32" | "i32" | "i1";
+  readonly shape: readonly number[];
+  /** The dimension names of the axes: `["B", "T", "4*D"]`. */
+  readonly dims: readonly string[];
+}
+
+export interface InputPort extends Port {
+  readonly role: PortRole;
+  /** For integers that index a table: its number of rows (values must be below). Absent where unknown. */
+  readonly below?: number;
+}
+
+export interface Entry {
+  /** `forward`, `loss`, `grad`, `step`. */
+  readonly name: string;
+  readonly inputs: readonly InputPort[];
+  readonly outputs: readonly Port[];
+  readonly launches: readonly Launch[];
+  /** Every buffer-backed value: its number of elements, and its place in one arena as `plan-memory` laid it out. */
+  readonly values: readonly { readonly elements: number; readonly offset: number }[];
+  /** Size of that arena in bytes, inputs and outputs included. */
+  readonly arenaBytes: number;
+}
+
+/** How a parameter starts. */
+export type Initializer =
+  | { readonly kind: "normal"; readonly mean: number; readonly std: number }
+  | { readonly kind: "uniform"; readonly low: number; readonly high: number }
+  | { readonly kind: "constant"; readonly value: number };
+
+export interface ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dims: readonly string[];
+  readonly init: Initializer;
+}
+
+/** The optimizer of the model as the training loop needs to know it. State starts at zero. */
+export interface OptimizerSpec {
+  readonly name: "sgd" | "adamw";
+  readonly lr: number;
+  readonly state: readonly { readonly name: string; readonly shape: readonly number[] }[];
+}
+
+export interface Program {
+  readonly version: 1;
+  readonly model: string;
+  readonly dims: Readonly<Record<string, number>>;
+  readonly parameters: readonly ParameterSpec[];
+  readonly optimizer: OptimizerSpec | null;
+  readonly kernels: readonly KernelSource[];
+  readonly entries: Readonly<Record<string, Entry>>;
+}
+
+/** A program ready to run on one backend. Inputs and outputs by name; a missing, extra or misshapen input is an error. */
+export interface Executable {
+  /** What really runs: `gpujs:webasm (fused-threaded)`. */
+  readonly backend: string;
+  run(entry: string, inputs: Tensors): Promise<Tensors>;
+  destroy(): void;
+}
