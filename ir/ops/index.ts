@@ -1,0 +1,32 @@
+/** @file The registry: every op there is, once. A family file exports ops and nothing else; listing it here (both places)
+ *  is all it takes to register them. Family files import each other directly, never this file, which would be a cycle. */
+
+import type { AnyOp } from "../core.ts";
+import * as elementwise from "./elementwise.ts";
+import * as logic from "./logic.ts";
+import * as constant from "./constant.ts";
+import * as reduce from "./reduce.ts";
+import * as shape from "./shape.ts";
+import * as gather from "./gather.ts";
+import * as contract from "./contract.ts";
+import * as random from "./random.ts";
+
+export * from "./elementwise.ts";
+export * from "./logic.ts";
+export * from "./constant.ts";
+export * from "./reduce.ts";
+export * from "./shape.ts";
+export * from "./gather.ts";
+export * from "./contract.ts";
+export * from "./random.ts";
+
+const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
+  elementwise, logic, constant, reduce, shape, gather, contract, random,
+];
+
+export const OPS: readonly AnyOp[] = FAMILIES.flatMap((family) => Object.values(family));
+
+const BY_NAME: ReadonlyMap<string, AnyOp> = new Map(OPS.map((op) => [op.mnemonic, op]));
+
+/** The op called `sq.<mnemonic>` in the textual form. */
+export const opByName = (mnemonic: string): AnyOp | undefined => BY_NAME.get(mnemonic);
