@@ -1,0 +1,123 @@
+/** @file The backends there are, as data: where each runs, how to tell whether it does, how to add it. `subquad doctor`
+ *  prints this table; `createExecutable` reads it. */
+
+import type { Executable, Program } from "./abi.ts";
+import { reasonOf, RuntimeError } from "./errors.ts";
+import { createGpuJsExecutable } from "./gpujs/executable.ts";
+import { loadGpuJs } from "./gpujs/load.ts";
+import { MODES, type ModeName } from "./gpujs/modes.ts";
+
+export interface Backend {
+  /** As given to `--backend`: `gpujs:webasm`. */
+  readonly name: string;
+  readonly mode: ModeName;
+  readonly summary: string;
+  /** null when it runs here, otherwise why it does not. */
+  readonly missing: () => Promise<string | null>;
+  /** How to get it. */
+  readonly install: string;
+}
+
+export interface BackendReport {
+  readonly name: string;
+  readonly available: boolean;
+  /** Why it is not available; what it is, when it is. */
+  readonly reason: string;
+  /** How to get it; empty when it is there. */
+  readonly hint: string;
+}
+
+const inBrowser = (): boolean => typeof document !== "undefined";
+
+function backend(mode: ModeName, missing: Backend["missing"], install: string): Backend {
+  return { name: `gpujs:${mode}`, mode, summary: MODES[mode].note, missing, install };
+}
+
+/** Best first: `gpujs` takes the first that runs here. */
+export const BACKENDS: readonly Backend[] = [
+  backend("webgpu", missingWebGpu, "a browser with WebGPU; in Node `npm install webgpu` (override gpu.js's pin) and a Vulkan, Metal or D3D12 driver"),
+  backend("webgl2", missingWebGl2, "a browser; in Node there is no WebGL 2"),
+  backend("headlessgl", missingHeadlessGl, "in Node on Linux: `apt-get install libxi-dev xvfb`, `npm install gl` without the override, run under `xvfb-run`"),
+  backend("webasm", missingWebAssembly, "any current Node or browser has WebAssembly SIMD"),
+  backend("cpu", async () => null, ""),
+];
+
+/** Every backend: there or not, and why. */
+export async function probeBackends(): Promise<BackendReport[]> {
+  return Promise.all(
+    BACKENDS.map(async ({ name, summary, missing, install }) => {
+      const reason = await reasonMissing(missing);
+      return { name, available: reason === null, reason: reason ?? summary, hint: reason === null ? "" : install };
+    }),
+  );
+}
+
+/** Prepares a program for a backend by name: `gpujs:cpu`, `gpujs:webasm`, …, or `gpujs` for the best one there is.
+ *  @throws RuntimeError SQ0701 unknown name, SQ0702 not available on this machine (with the reason and how to get it). */
+export async function createExecutable(program: Program, name: string): Promise<Executable> {
+  if (name === "gpujs") return createGpuJsExecutable(program, await bestMode());
+  const found = BACKENDS.find((candidate) => candidate.name === name);
+  if (found === undefined) {
+    const known = ["gpujs", ...BACKENDS.map((candidate) => candidate.name)].join(", ");
+    throw new RuntimeError("SQ0701", `there is no backend \`${name}\``, `there are: ${known}`);
+  }
+  const reason = await reasonMissing(found.missing);
+  if (reason !== null) throw new RuntimeError("SQ0702", `\`${name}\` is not available here: ${reason}`, found.install);
+  return createGpuJsExecutable(program, found.mode);
+}
+
+/** Software WebGPU loses to WebAssembly by far, so it has to be named to be used. */
+async function bestMode(): Promise<ModeName> {
+  for (const { mode, missing } of BACKENDS) {
+    if ((await reasonMissing(missing)) !== null) continue;
+    if (mode !== "webgpu" || !(await isSoftwareAdapter())) return mode;
+  }
+  return "cpu";
+}
+
+async function reasonMissing(missing: Backend["missing"]): Promise<string | null> {
+  try {
+    return await missing();
+  } catch (thrown) {
+    return reasonOf(thrown);
+  }
+}
+
+/** The part of WebGPU's `GPU` that is asked here; TypeScript's own DOM library need not know it. */
+interface WebGpu {
+  requestAdapter(): Promise<{ readonly info?: { readonly isFallbackAdapter?: boolean } } | null>;
+}
+
+function webGpu(): WebGpu | undefined {
+  return (globalThis.navigator as { readonly gpu?: WebGpu } | undefined)?.gpu;
+}
+
+async function isSoftwareAdapter(): Promise<boolean> {
+  const adapter = await webGpu()?.requestAdapter();
+  return adapter?.info?.isFallbackAdapter ?? false;
+}
+
+async function missingWebGpu(): Promise<string | null> {
+  const gpu = webGpu();
+  if (gpu === undefined) {
+    return inBrowser() ? "this browser has no WebGPU" : "navigator.gpu is not set: the optional package `webgpu` is not installed or not loaded";
+  }
+  return (await gpu.requestAdapter()) === null ? "WebGPU is there, but no adapter answers (no driver)" : null;
+}
+
+async function missingWebGl2(): Promise<string | null> {
+  if (!inBrowser()) return "WebGL 2 needs a browser";
+  const { GPU } = await loadGpuJs();
+  return GPU.isWebGL2Supported ? null : "this browser gives no WebGL 2 context";
+}
+
+async function missingHeadlessGl(): Promise<string | null> {
+  if (inBrowser()) return "headless-gl runs in Node only";
+  const { GPU } = await loadGpuJs();
+  return GPU.isHeadlessGLSupported ? null : "the optional package `gl` is not installed, or there is no X display";
+}
+
+async function missingWebAssembly(): Promise<string | null> {
+  const { GPU } = await loadGpuJs();
+  return GPU.isWebAssemblySupported ? null : "this engine has no WebAssembly SIMD";
+}
