@@ -1,0 +1,60 @@
+/** @file SQ05xx: gradients, approximation and optimizers. */
+
+import type { CodeEntry } from "../codes.ts";
+
+export const GRADIENT_CODES = {
+  SQ0501: {
+    title: "this gradient policy is not built yet",
+    explanation:
+      "The `backward` block is parsed and checked against the attention sites of the model, and carried in the IR, but this version " +
+      "computes exact gradients only. The policy is refused instead of being ignored, so that no run is mistaken for another.",
+    bad: "backward { **: sus(c: 25) }",
+    good: "backward { **: exact }",
+  },
+  SQ0502: {
+    title: "an unknown gradient policy",
+    explanation: "The policies are `exact`, `sus(c: …)`, `lowrank(degree: …)` and `auto`.",
+    bad: "backward { **: sampled }",
+    good: "backward { **: exact }",
+  },
+  SQ0503: {
+    title: "a gradient policy has wrong arguments",
+    explanation:
+      "`sus` takes `c`, the expected number of entries kept in a row, a positive number; `lowrank` takes `degree`, a small positive " +
+      "whole number; `exact` and `auto` take none.",
+    bad: "backward { **: exact(c: 25) }",
+    good: "backward { **: exact }",
+  },
+  SQ0504: {
+    title: "there is nothing to differentiate",
+    explanation:
+      "Gradients are taken of the `loss`, with respect to parameters and float arguments. The program has no loss, or its loss depends " +
+      "on none of them.",
+    bad: "loss(x: int[N]) = 0.0",
+    good: "loss(x: [N], y: [N]) = mse(M(x), y)",
+  },
+  SQ0505: {
+    title: "an operation has no second derivative",
+    explanation:
+      "Differentiating a gradient needs a derivative for every operation in it. The operation named in the message declares that it has " +
+      "none; expand it first with `decompose`, or do not differentiate twice.",
+    bad: "subquad opt grad.ir --passes differentiate",
+    good: "subquad opt grad.ir --passes decompose,differentiate",
+  },
+  SQ0506: {
+    title: "a parameter does not influence the loss",
+    explanation:
+      "The gradient of this parameter is zero whatever the data, so training cannot change it. Usually a layer's result is not used. This " +
+      "is a warning.",
+    bad: "let y = Mlp(x)\nreturn x",
+    good: "let y = Mlp(x)\nreturn y",
+  },
+  SQ0507: {
+    title: "an optimizer's arguments are wrong",
+    explanation:
+      "`lr` is required and positive; `betas` is a pair of numbers in [0, 1); `weight_decay`, `momentum` and `clip` are not negative. All " +
+      "are numbers known at compile time.",
+    bad: "optimizer adamw(betas: 0.9)",
+    good: "optimizer adamw(lr: 3e-4, betas: (0.9, 0.95))",
+  },
+} as const satisfies Record<string, CodeEntry>;
