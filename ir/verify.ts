@@ -1,0 +1,184 @@
+/** @file The verifier: everything a module must satisfy between two passes. All errors are collected.
+ *
+ *  Per module     function names are unique.
+ *  Per function   names of parameters, and of results, are unique; roles that need an initialiser have one;
+ *                 every value is defined exactly once (as a parameter or by one operation) and before it is used;
+ *                 results are defined values.
+ *  Per operation  its op belongs to the stage; the attributes are those of the op, and each survives its codec;
+ *                 the op's labelled constraints (C0, C1, …) hold; the results have the dtypes and shapes that the op
+ *                 infers. The spelling of axes (`dims`) may differ: it is for costs and messages.
+ *
+ *  Values are the same when they are the same object: names do not matter here. One walk, linear in the operations. */
+
+import type { AttrNode } from "./attrs.ts";
+import type { AnyOp, Func, Module, Operation, Value } from "./core.ts";
+import { isViolation } from "./core.ts";
+import type { Diagnostic } from "./diagnostic.ts";
+import { funcLines, printOperation, printingOf } from "./print.ts";
+import type { Span } from "./span.ts";
+import { STAGES } from "./stages.ts";
+import type { StageName } from "./stages.ts";
+import { nameValues } from "./text/names.ts";
+import { describe, sameType } from "./types.ts";
+
+export interface VerifyError {
+  readonly code: "SQ0406" | "SQ0407" | "SQ0408" | "SQ0409";
+  readonly func: Func;
+  /** The operation at fault; null where it is the function itself. */
+  readonly operation: Operation | null;
+  /** The op's constraint that fails (`C1`), "" for a rule of the IR itself. */
+  readonly constraint: string;
+  readonly message: string;
+}
+
+export const verify = (module: Module, stage: StageName): VerifyError[] => {
+  const errors: VerifyError[] = [];
+  const names = new Set<string>();
+  for (const func of module.funcs) {
+    const verifier = new FuncVerifier(func, STAGES[stage], stage, errors);
+    if (names.has(func.name)) verifier.structural(null, `two functions are called @${func.name}`);
+    names.add(func.name);
+    verifier.run();
+  }
+  return errors;
+};
+
+class FuncVerifier {
+  readonly #func: Func;
+  readonly #allowed: ReadonlySet<AnyOp>;
+  readonly #stage: StageName;
+  readonly #errors: VerifyError[];
+  readonly #defined = new Set<Value>();
+
+  constructor(func: Func, allowed: ReadonlySet<AnyOp>, stage: StageName, errors: VerifyError[]) {
+    this.#func = func;
+    this.#allowed = allowed;
+    this.#stage = stage;
+    this.#errors = errors;
+  }
+
+  run(): void {
+    this.#params();
+    for (const operation of this.#func.ops) {
+      this.#operands(operation);
+      this.#membership(operation);
+      this.#attributes(operation);
+      this.#types(operation);
+      for (const result of operation.results) this.#define(result, operation);
+    }
+    this.#results();
+  }
+
+  structural(operation: Operation | null, message: string): void {
+    this.#report("SQ0409", operation, "", message);
+  }
+
+  #report(code: VerifyError["code"], operation: Operation | null, constraint: string, message: string): void {
+    this.#errors.push({ code, func: this.#func, operation, constraint, message });
+  }
+
+  #params(): void {
+    const names = new Set<string>();
+    for (const { name, value, role, init } of this.#func.params) {
+      if (names.has(name)) this.structural(null, `two parameters are called ${name}`);
+      names.add(name);
+      if ((role === "parameter") !== (init !== "")) this.structural(null, `parameter ${name} of role ${role} ${init === "" ? "has no" : "has an"} initialiser`);
+      this.#define(value, null);
+    }
+  }
+
+  #results(): void {
+    const names = new Set<string>();
+    for (const { name, value } of this.#func.results) {
+      if (names.has(name)) this.structural(null, `two results are called ${name}`);
+      names.add(name);
+      if (!this.#defined.has(value)) this.structural(null, `result ${name} is a value that is not defined`);
+    }
+  }
+
+  #define(value: Value, operation: Operation | null): void {
+    if (this.#defined.has(value)) this.structural(operation, `value ${shown(value)} is defined twice`);
+    this.#defined.add(value);
+  }
+
+  #operands(operation: Operation): void {
+    for (const value of operation.operands)
+      if (!this.#defined.has(value)) this.structural(operation, `operand ${shown(value)} is not defined before it is used`);
+  }
+
+  #membership(operation: Operation): void {
+    if (this.#allowed.has(operation.op)) return;
+    this.#report("SQ0408", operation, "", `sq.${operation.op.mnemonic} does not belong to the ${this.#stage} stage`);
+  }
+
+  #attributes(operation: Operation): void {
+    const { op } = operation;
+    const values = operation.attrs as Readonly<Record<string, unknown>>;
+    const report = (message: string): void => this.#report("SQ0407", operation, "", message);
+    for (const key in values) if (!(key in op.attrs)) report(`sq.${op.mnemonic} has no attribute ${key}`);
+    for (const key in op.attrs) {
+      const codec = op.attrs[key];
+      const node: AttrNode | null = values[key] === undefined ? null : (codec?.encode(values[key]) ?? null);
+      if (codec?.decode(node) === undefined || !isExact(node)) report(`attribute ${key} is not ${codec?.expects ?? "known"}`);
+    }
+  }
+
+  #types(operation: Operation): void {
+    const { op, results } = operation;
+    const inferred = op.infer(operation.operands.map((value) => value.type), operation.attrs);
+    if (isViolation(inferred)) return this.#report("SQ0406", operation, inferred.constraint, inferred.message);
+    if (inferred.length !== results.length)
+      return this.structural(operation, `has ${results.length} results, sq.${op.mnemonic} has ${inferred.length}`);
+    for (const [i, type] of inferred.entries()) {
+      const result = results[i];
+      if (result === undefined || result.type === type || sameType(result.type, type)) continue;
+      this.structural(operation, `result ${shown(result)} is ${describe(result.type)}, sq.${op.mnemonic} gives ${describe(type)}`);
+    }
+  }
+}
+
+const shown = (value: Value): string => (value.name === "" ? "(unnamed)" : `%${value.name}`);
+
+/** Integers are integers; what is in an array too. */
+const isExact = (node: AttrNode | null): boolean =>
+  node?.kind === "int" ? Number.isSafeInteger(node.value) : node?.kind === "array" ? node.items.every(isExact) : true;
+
+/** `C1: axis 3 of rank 2`, without where. */
+export const errorText = ({ constraint, message }: VerifyError): string => (constraint === "" ? message : `${constraint}: ${message}`);
+
+/** One line: function, operation, error. */
+export const describeError = (error: VerifyError): string => {
+  const { func, operation } = error;
+  const names = operation === null ? "" : ` %${operation.results.map((value) => nameValues(func).of(value)).join(", %")} sq.${operation.op.mnemonic}`;
+  return `@${func.name}${names}: ${errorText(error)}`;
+};
+
+/** The functions that have errors, printed, with each error under its operation. */
+export const printErrors = (errors: readonly VerifyError[]): string => {
+  const funcs = [...new Set(errors.map((error) => error.func))];
+  return funcs.map((func) => annotated(func, errors.filter((error) => error.func === func))).join("\n");
+};
+
+const annotated = (func: Func, errors: readonly VerifyError[]): string => {
+  const printing = printingOf(func);
+  const notes = (operation: Operation | null): string[] =>
+    errors.filter((error) => error.operation === operation).map((error) => `    ^ ${error.code}: ${errorText(error)}`);
+  const [head, ...rest] = funcLines(func, printing, "");
+  const faulty = new Set(errors.map((error) => error.operation));
+  const ops = func.ops.flatMap((operation) => [
+    `  ${printOperation(operation, printing)}`,
+    ...(faulty.has(operation) ? notes(operation) : []),
+  ]);
+  return [head, ...notes(null), ...ops, ...rest.slice(func.ops.length), ""].join("\n");
+};
+
+/** The errors as diagnostics, for a module that was read from a text. */
+export const verifyDiagnostics = (
+  errors: readonly VerifyError[],
+  spans: ReadonlyMap<Operation | Func, Span>,
+): Diagnostic[] =>
+  errors.map((error) => {
+    const span = spans.get(error.operation ?? error.func);
+    const labels = span === undefined ? [] : [{ span, text: "" }];
+    return { code: error.code, severity: "error", message: errorText(error), labels, notes: [] };
+  });
