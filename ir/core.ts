@@ -132,6 +132,8 @@ export interface ExampleOperand {
    *  distinct: a random permutation of well-separated values (no ties within finite-difference reach). */
   readonly elements: "normal" | "positive" | "index" | "bool" | "key" | "distinct";
   readonly below?: number;
+  /** These very elements, where not every draw means something (linked lists). */
+  readonly values?: readonly number[];
 }
 
 /** One operation kind: everything there is to know about it. */
