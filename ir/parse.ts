@@ -117,7 +117,7 @@ class ModuleParser {
     const func: Func = { name, params, ops, results };
     this.#funcs.push(func);
     this.#spans.set(func, span);
-    if (twice) reader.fail("SQ0403", `function \`@${name}\` is defined twice`, { span, text: "the second definition" });
+    if (twice) reader.fail("SQ0410", `function \`@${name}\` is defined twice`, { span, text: "the second definition" });
   }
 
   #body(scope: Scope): Operation[] {
@@ -146,7 +146,7 @@ class ModuleParser {
       const role = facts.get("sq.role") ?? "input";
       const known =
         ROLES.find((candidate) => candidate === role) ??
-        reader.fail("SQ0404", `role \`${role}\` is not one of ${ROLES.join(", ")}`, { span: at, text: "" });
+        reader.fail("SQ0407", `role \`${role}\` is not one of ${ROLES.join(", ")}`, { span: at, text: "" });
       scope.define(reader, text, [value], at);
       locs.readOptional(reader);
       return { value, name: facts.get("sq.name") ?? text, role: known, init: facts.get("sq.init") ?? "" };
@@ -169,7 +169,7 @@ class ModuleParser {
     const { reader } = this.#context;
     return readDictionary(
       reader,
-      (key) => (keys.includes(key) ? reader.takeText("string", "a string") : reader.fail("SQ0404", `unknown attribute \`${key}\``)),
+      (key) => (keys.includes(key) ? reader.takeText("string", "a string") : reader.fail("SQ0407", `unknown attribute \`${key}\``)),
       "",
     );
   }
@@ -194,7 +194,7 @@ class ModuleParser {
     const span = reader.spanFrom(start);
     locs.readOptional(reader);
     if (uses.length !== names.length)
-      reader.fail("SQ0405", `${uses.length} values are returned, the signature has ${names.length}`, { span, text: "" });
+      reader.fail("SQ0410", `${uses.length} values are returned, the signature has ${names.length}`, { span, text: "" });
     return uses.map(({ value }, i) => ({ value, name: names[i] ?? "" }));
   }
 }

@@ -117,15 +117,13 @@ const returnLine = ({ results }: Func, { names, types }: Printing): string => {
 };
 
 const printModuleAttrs = (module: Module, types: TypePrinter): string => {
-  const sizes = [...module.dims].sort(([a], [b]) => (a < b ? -1 : 1));
-  const entries = Object.entries(module.attrs).map(([key, node]): [string, string] => [
-    `sq.${key}`,
-    printEntry([`sq.${key}`, node], types),
-  ]);
-  if (sizes.length > 0) {
-    const dims = sizes.map(([name, size]) => printEntry([name, { kind: "int", value: size }], types));
-    entries.push(["sq.dims", `sq.dims = {${dims.join(", ")}}`]);
+  const entries = Object.entries(module.attrs).map(([key, node]): [string, AttrNode] => [`sq.${key}`, node]);
+  const texts = [...entries].sort(byKey).map((entry): [string, string] => [entry[0], printEntry(entry, types)]);
+  if (module.dims.size > 0) {
+    const sizes = [...module.dims].map(([name, value]): [string, AttrNode] => [name, { kind: "int", value }]);
+    texts.push(["sq.dims", `sq.dims =${printDictionary(sizes, types)}`]);
   }
-  if (entries.length === 0) return "";
-  return ` attributes {${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, line]) => line).join(", ")}}`;
+  return texts.length === 0 ? "" : ` attributes {${texts.sort(byKey).map(([, entry]) => entry).join(", ")}}`;
 };
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : a > b ? 1 : 0);

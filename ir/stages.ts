@@ -8,16 +8,18 @@
 
 import type { AnyOp } from "./core.ts";
 import { OPS } from "./ops/index.ts";
-import * as optimizer from "./ops/optimizer.ts";
 
 export type StageName = "model" | "gradient" | "kernel";
 
-const UPDATES: ReadonlySet<AnyOp> = new Set<AnyOp>(Object.values(optimizer));
+export const STAGE_NAMES: readonly StageName[] = ["model", "gradient", "kernel"];
+
+const isVjp = (op: AnyOp): boolean => op.mnemonic.endsWith("_vjp");
+
+/** The optimizer's updates are the ops that take a learning rate. */
+const isUpdate = (op: AnyOp): boolean => op.operands.includes("lr");
 
 export const STAGES: Readonly<Record<StageName, ReadonlySet<AnyOp>>> = {
-  model: new Set(OPS.filter((op) => !op.mnemonic.endsWith("_vjp") && !UPDATES.has(op))),
+  model: new Set(OPS.filter((op) => !isVjp(op) && !isUpdate(op))),
   gradient: new Set(OPS),
   kernel: new Set(OPS.filter((op) => op.expand === null)),
 };
-
-export const STAGE_NAMES: readonly StageName[] = ["model", "gradient", "kernel"];

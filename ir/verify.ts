@@ -13,6 +13,7 @@
 import type { AttrNode } from "./attrs.ts";
 import type { AnyOp, Func, Module, Operation, Value } from "./core.ts";
 import { isViolation } from "./core.ts";
+import { diagnostic } from "./codes.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { funcLines, printOperation, printingOf } from "./print.ts";
 import type { Span } from "./span.ts";
@@ -22,7 +23,7 @@ import { nameValues } from "./text/names.ts";
 import { describe, sameType } from "./types.ts";
 
 export interface VerifyError {
-  readonly code: "SQ0406" | "SQ0407" | "SQ0408" | "SQ0409";
+  readonly code: "SQ0403" | "SQ0404" | "SQ0405" | "SQ0406" | "SQ0407" | "SQ0410";
   readonly func: Func;
   /** The operation at fault; null where it is the function itself. */
   readonly operation: Operation | null;
@@ -36,7 +37,7 @@ export const verify = (module: Module, stage: StageName): VerifyError[] => {
   const names = new Set<string>();
   for (const func of module.funcs) {
     const verifier = new FuncVerifier(func, STAGES[stage], stage, errors);
-    if (names.has(func.name)) verifier.structural(null, `two functions are called @${func.name}`);
+    if (names.has(func.name)) verifier.report("SQ0410", null, `two functions are called @${func.name}`);
     names.add(func.name);
     verifier.run();
   }
@@ -69,20 +70,16 @@ class FuncVerifier {
     this.#results();
   }
 
-  structural(operation: Operation | null, message: string): void {
-    this.#report("SQ0409", operation, "", message);
-  }
-
-  #report(code: VerifyError["code"], operation: Operation | null, constraint: string, message: string): void {
+  report(code: VerifyError["code"], operation: Operation | null, message: string, constraint = ""): void {
     this.#errors.push({ code, func: this.#func, operation, constraint, message });
   }
 
   #params(): void {
     const names = new Set<string>();
     for (const { name, value, role, init } of this.#func.params) {
-      if (names.has(name)) this.structural(null, `two parameters are called ${name}`);
+      if (names.has(name)) this.report("SQ0410", null, `two parameters are called ${name}`);
       names.add(name);
-      if ((role === "parameter") !== (init !== "")) this.structural(null, `parameter ${name} of role ${role} ${init === "" ? "has no" : "has an"} initialiser`);
+      if ((role === "parameter") !== (init !== "")) this.report("SQ0410", null, `parameter ${name} of role ${role} ${init === "" ? "has no" : "has an"} initialiser`);
       this.#define(value, null);
     }
   }
@@ -90,31 +87,31 @@ class FuncVerifier {
   #results(): void {
     const names = new Set<string>();
     for (const { name, value } of this.#func.results) {
-      if (names.has(name)) this.structural(null, `two results are called ${name}`);
+      if (names.has(name)) this.report("SQ0410", null, `two results are called ${name}`);
       names.add(name);
-      if (!this.#defined.has(value)) this.structural(null, `result ${name} is a value that is not defined`);
+      if (!this.#defined.has(value)) this.report("SQ0410", null, `result ${name} is a value that is not defined`);
     }
   }
 
   #define(value: Value, operation: Operation | null): void {
-    if (this.#defined.has(value)) this.structural(operation, `value ${shown(value)} is defined twice`);
+    if (this.#defined.has(value)) this.report("SQ0403", operation, `value ${shown(value)} is defined twice`);
     this.#defined.add(value);
   }
 
   #operands(operation: Operation): void {
     for (const value of operation.operands)
-      if (!this.#defined.has(value)) this.structural(operation, `operand ${shown(value)} is not defined before it is used`);
+      if (!this.#defined.has(value)) this.report("SQ0403", operation, `operand ${shown(value)} is not defined before it is used`);
   }
 
   #membership(operation: Operation): void {
     if (this.#allowed.has(operation.op)) return;
-    this.#report("SQ0408", operation, "", `sq.${operation.op.mnemonic} does not belong to the ${this.#stage} stage`);
+    this.report("SQ0406", operation, `sq.${operation.op.mnemonic} does not belong to the ${this.#stage} stage`);
   }
 
   #attributes(operation: Operation): void {
     const { op } = operation;
     const values = operation.attrs as Readonly<Record<string, unknown>>;
-    const report = (message: string): void => this.#report("SQ0407", operation, "", message);
+    const report = (message: string): void => this.report("SQ0407", operation, message);
     for (const key in values) if (!(key in op.attrs)) report(`sq.${op.mnemonic} has no attribute ${key}`);
     for (const key in op.attrs) {
       const codec = op.attrs[key];
@@ -126,13 +123,13 @@ class FuncVerifier {
   #types(operation: Operation): void {
     const { op, results } = operation;
     const inferred = op.infer(operation.operands.map((value) => value.type), operation.attrs);
-    if (isViolation(inferred)) return this.#report("SQ0406", operation, inferred.constraint, inferred.message);
+    if (isViolation(inferred)) return this.report("SQ0404", operation, inferred.message, inferred.constraint);
     if (inferred.length !== results.length)
-      return this.structural(operation, `has ${results.length} results, sq.${op.mnemonic} has ${inferred.length}`);
+      return this.report("SQ0405", operation, `has ${results.length} results, sq.${op.mnemonic} has ${inferred.length}`);
     for (const [i, type] of inferred.entries()) {
       const result = results[i];
       if (result === undefined || result.type === type || sameType(result.type, type)) continue;
-      this.structural(operation, `result ${shown(result)} is ${describe(result.type)}, sq.${op.mnemonic} gives ${describe(type)}`);
+      this.report("SQ0405", operation, `result ${shown(result)} is ${describe(result.type)}, sq.${op.mnemonic} gives ${describe(type)}`);
     }
   }
 }
@@ -179,6 +176,5 @@ export const verifyDiagnostics = (
 ): Diagnostic[] =>
   errors.map((error) => {
     const span = spans.get(error.operation ?? error.func);
-    const labels = span === undefined ? [] : [{ span, text: "" }];
-    return { code: error.code, severity: "error", message: errorText(error), labels, notes: [] };
+    return diagnostic(error.code, errorText(error), { labels: span === undefined ? [] : [{ span, text: "" }] });
   });

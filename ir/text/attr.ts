@@ -42,7 +42,7 @@ export const readDictionary = <T>(reader: Reader, value: (key: string) => T, uni
   reader.list("}", () => {
     const at = { span: reader.span, text: "" };
     const key = reader.kind === "string" ? reader.takeText("string", "a key") : reader.take("word", "an attribute's name");
-    if (entries.has(key)) reader.fail("SQ0404", `attribute \`${key}\` is given twice`, at);
+    if (entries.has(key)) reader.fail("SQ0407", `attribute \`${key}\` is given twice`, at);
     entries.set(key, reader.acceptPunct("=") ? value(key) : unit);
   });
   return entries;

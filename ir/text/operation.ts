@@ -80,8 +80,8 @@ const readOp = (reader: Reader): AnyOp => {
 const takeDiscardable = (reader: Reader, nodes: Map<string, AttrNode>, span: Span): { path: string; inline: boolean } => {
   const path = nodes.get("sq.path");
   const inline = nodes.get("sq.inline");
-  if (path !== undefined && path.kind !== "string") reader.fail("SQ0404", "attribute `sq.path` is a string", { span, text: "" });
-  if (inline !== undefined && inline.kind !== "unit") reader.fail("SQ0404", "attribute `sq.inline` has no value", { span, text: "" });
+  if (path !== undefined && path.kind !== "string") reader.fail("SQ0407", "attribute `sq.path` is a string", { span, text: "" });
+  if (inline !== undefined && inline.kind !== "unit") reader.fail("SQ0407", "attribute `sq.inline` has no value", { span, text: "" });
   nodes.delete("sq.path");
   nodes.delete("sq.inline");
   return { path: path?.value ?? "", inline: inline !== undefined };
@@ -94,12 +94,12 @@ const decodeAttrs = (reader: Reader, op: AnyOp, nodes: Map<string, AttrNode>, sp
     const codec = op.attrs[key];
     const value: unknown = codec?.decode(node);
     if (value === undefined)
-      reader.fail("SQ0404", `attribute \`${key}\` of sq.${op.mnemonic} is ${node === null ? "missing" : "not"}${node === null ? "; it is" : ""} ${codec?.expects ?? "known"}`, { span, text: "" });
+      reader.fail("SQ0407", `attribute \`${key}\` of sq.${op.mnemonic} is ${node === null ? "missing" : "not"}${node === null ? "; it is" : ""} ${codec?.expects ?? "known"}`, { span, text: "" });
     attrs[key] = value;
     nodes.delete(key);
   }
   const [unknown] = nodes.keys();
-  if (unknown !== undefined) reader.fail("SQ0404", `sq.${op.mnemonic} has no attribute \`${unknown}\``, { span, text: "" });
+  if (unknown !== undefined) reader.fail("SQ0407", `sq.${op.mnemonic} has no attribute \`${unknown}\``, { span, text: "" });
   return attrs;
 };
 

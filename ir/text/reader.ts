@@ -1,11 +1,12 @@
 /** @file The parser's hands: look at the current token, take it, or complain about it with a span. */
 
+import { diagnostic } from "../codes.ts";
 import type { Diagnostic, Label } from "../diagnostic.ts";
 import type { Span } from "../span.ts";
 import { Lexer } from "./lexer.ts";
 import { unquote } from "./literal.ts";
 
-export type TextCode = "SQ0401" | "SQ0402" | "SQ0403" | "SQ0404" | "SQ0405";
+export type TextCode = "SQ0401" | "SQ0402" | "SQ0403" | "SQ0405" | "SQ0407" | "SQ0410";
 
 /** One mistake in the text; thrown to the nearest place that can go on, and collected there. */
 export class TextError extends Error {
@@ -34,8 +35,8 @@ export class Reader extends Lexer {
     return { file: this.file, start: this.start, end: this.end };
   }
 
-  fail(code: TextCode, message: string, label: Label = { span: this.span, text: "" }, notes: readonly string[] = []): never {
-    throw new TextError({ code, severity: "error", message, labels: [label], notes });
+  fail(code: TextCode, message: string, label: Label = { span: this.span, text: "" }): never {
+    throw new TextError(diagnostic(code, message, { labels: [label] }));
   }
 
   /** `expected X, found Y`, at the current token. */
