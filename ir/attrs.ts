@@ -92,4 +92,11 @@ export const withDefault = <T>(inner: AttrCodec<T>, fallback: T): AttrCodec<T> =
   decode: (node) => (node === null ? fallback : inner.decode(node)),
 });
 
+/** `inner`, or null where the attribute is absent. */
+export const optional = <T>(inner: AttrCodec<T>): AttrCodec<T | null> => ({
+  expects: inner.expects,
+  encode: (value) => (value === null ? null : inner.encode(value)),
+  decode: (node) => (node === null ? null : inner.decode(node)),
+});
+
 export const dtype: AttrCodec<DType> = oneOf("f32", "i32", "i1");

@@ -10,6 +10,10 @@ import * as shape from "./shape.ts";
 import * as gather from "./gather.ts";
 import * as contract from "./contract.ts";
 import * as random from "./random.ts";
+import * as softmax from "./softmax.ts";
+import * as crossEntropy from "./cross-entropy.ts";
+import * as attention from "./attention.ts";
+import * as optimizer from "./optimizer.ts";
 
 export * from "./elementwise.ts";
 export * from "./logic.ts";
@@ -19,9 +23,14 @@ export * from "./shape.ts";
 export * from "./gather.ts";
 export * from "./contract.ts";
 export * from "./random.ts";
+export * from "./softmax.ts";
+export * from "./cross-entropy.ts";
+export * from "./attention.ts";
+export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
   elementwise, logic, constant, reduce, shape, gather, contract, random,
+  softmax, crossEntropy, attention, optimizer,
 ];
 
 export const OPS: readonly AnyOp[] = FAMILIES.flatMap((family) => Object.values(family));
