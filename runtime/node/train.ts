@@ -1,0 +1,92 @@
+/** @file Training with files: checkpoints, log, resuming. The terminal and signals belong to the caller. */
+
+import { existsSync } from "node:fs";
+import type { Executable, Program } from "../abi.ts";
+import { RuntimeError } from "../errors.ts";
+import { prepareTraining, type StepEvent, type TrainOptions, type TrainPlan } from "../train/loop.ts";
+import { createProgressMeter, type Progress } from "../train/progress.ts";
+import { checkSettings, decodeCheckpoint, encodeCheckpoint, startState, type TrainState } from "../train/state.ts";
+import { readBytes, writeAtomically } from "./checkpoint.ts";
+import { openLog } from "./log.ts";
+
+export interface TrainFiles {
+  /** Checkpoint, replaced atomically. */
+  readonly save?: string;
+  /** JSON lines, one a step. */
+  readonly log?: string;
+  /** Go on from the checkpoint at `save`. */
+  readonly resume?: boolean;
+  /** Steps between checkpoints, beside the one at the end; 100 unless given. */
+  readonly saveEvery?: number;
+}
+
+export interface TrainWatcher {
+  /** Once, before the first step; `step` is where it starts from. */
+  readonly onStart?: (plan: TrainPlan, step: number) => void;
+  readonly onProgress?: (progress: Progress, event: StepEvent) => void;
+  /** When aborted, the step in hand is finished, a checkpoint is saved, and training ends. */
+  readonly signal?: AbortSignal;
+}
+
+export interface TrainOutcome {
+  readonly plan: TrainPlan;
+  readonly state: TrainState;
+  /** Of the last evaluation of this run; null when it ended before one. */
+  readonly heldOutLoss: number | null;
+  /** Ended by the signal, before the last step. */
+  readonly stopped: boolean;
+}
+
+/** Trains until the last step or the signal. The losses of a run that was interrupted and resumed any number of times
+ *  are those of one that was not, to the bit.
+ *  @throws RuntimeError as `prepareTraining` does; SQ0607, SQ0608 unfit checkpoint; SQ0611 files; SQ0612 a loss that is
+ *  not finite (the last checkpoint stays). */
+export async function train(
+  program: Program,
+  executable: Executable,
+  text: Uint8Array,
+  options: TrainOptions,
+  files: TrainFiles = {},
+  watcher: TrainWatcher = {},
+): Promise<TrainOutcome> {
+  const training = prepareTraining(program, executable, text, options);
+  const { plan } = training;
+  let state = files.resume === true ? resumed(program, plan, files) : startState(program, options.seed);
+  const log = files.log === undefined ? null : openLog(files.log, state.step);
+  const save = (): void => {
+    if (files.save !== undefined) writeAtomically(files.save, encodeCheckpoint(program, state, plan.settings));
+  };
+  let heldOutLoss: number | null = null;
+  const first = state.step;
+  const now = (): number => performance.now() / 1000;
+  const meter = createProgressMeter(options.steps, plan.shape.tokens, now, first);
+  let saved = first;
+  try {
+    watcher.onStart?.(plan, first);
+    let before = now();
+    for await (const event of training.run(state)) {
+      state = event.state;
+      heldOutLoss = event.heldOutLoss ?? heldOutLoss;
+      log?.write(event, now() - before);
+      if (state.step - saved >= (files.saveEvery ?? 100)) {
+        save();
+        saved = state.step;
+      }
+      watcher.onProgress?.(meter.update(event), event);
+      if (watcher.signal?.aborted === true) break;
+      before = now();
+    }
+    if (state.step > saved) save();
+    return { plan, state, heldOutLoss, stopped: state.step < options.steps };
+  } finally {
+    log?.close();
+  }
+}
+
+function resumed(program: Program, plan: TrainPlan, files: TrainFiles): TrainState {
+  if (files.save === undefined) throw new RuntimeError("SQ0613", "resuming needs the checkpoint to resume from");
+  if (!existsSync(files.save)) throw new RuntimeError("SQ0611", `there is no checkpoint \`${files.save}\` to resume from`);
+  const { state, settings } = decodeCheckpoint(program, readBytes(files.save));
+  checkSettings(settings, plan.settings);
+  return state;
+}

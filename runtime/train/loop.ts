@@ -1,0 +1,143 @@
+/** @file The training loop: a generator of events over any executable. It owns no clock, file or terminal: whoever
+ *  iterates it saves, logs and shows. Step n depends only on the state after step n - 1, the text and the settings. */
+
+import type { Entry, Executable, Program, Tensors } from "../abi.ts";
+import { RuntimeError } from "../errors.ts";
+import { keyFor } from "../random.ts";
+import { i32, scalar, scalarValue } from "../tensors.ts";
+import { entryOf } from "../validate.ts";
+import { batchShape, createBatcher, type Batcher, type BatchShape, type Objective } from "./batch.ts";
+import { learningRate, type Schedule } from "./schedule.ts";
+import type { RunSettings, TrainState } from "./state.ts";
+import { splitText, textHash, unigramEntropy, type TextSplit } from "./text.ts";
+
+export interface TrainOptions {
+  readonly steps: number;
+  readonly seed: number;
+  /** Peak learning rate; the optimizer's of the model unless given. */
+  readonly learningRate?: number;
+  /** Steps of warm-up; a twentieth of all, at most 100, unless given. */
+  readonly warmup?: number;
+  /** The last learning rate as a share of the peak; 0.1 unless given. */
+  readonly floor?: number;
+  /** Held-out loss every so many steps, and after the last; a tenth of all steps unless given. */
+  readonly evaluateEvery?: number;
+  /** Batches of one evaluation, always the same ones; 8 unless given. */
+  readonly evaluationBatches?: number;
+  readonly objective?: Objective;
+}
+
+/** What a run will do, before its first step. */
+export interface TrainPlan {
+  readonly shape: BatchShape;
+  readonly schedule: Schedule;
+  /** Of the whole text, in nats a byte: the loss to beat. */
+  readonly unigramEntropy: number;
+  readonly trainingBytes: number;
+  readonly heldOutBytes: number;
+  readonly settings: RunSettings;
+}
+
+export interface StepEvent {
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Global norm of the gradient before clipping; absent where the program does not report it. */
+  readonly gradientNorm?: number;
+  /** Mean loss on held-out text after this step, when it was evaluated. */
+  readonly heldOutLoss?: number;
+  readonly state: TrainState;
+}
+
+export interface Training {
+  readonly plan: TrainPlan;
+  /** Steps from `state.step + 1` to the last. Stop iterating to stop training. */
+  run(state: TrainState): AsyncGenerator<StepEvent, void, undefined>;
+  /** Mean loss on the fixed held-out batches. */
+  evaluate(parameters: Tensors): Promise<number>;
+}
+
+/** @throws RuntimeError SQ0601 the program has no `step` or `loss`, SQ0609 inputs the trainer cannot feed, SQ0610 unfit
+ *  text, SQ0613 options out of range. */
+export function prepareTraining(program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Training {
+  const [step, loss] = [entryOf(program, "step"), entryOf(program, "loss")];
+  const shape = batchShape(loss, options.objective);
+  const split = splitText(text, shape.window);
+  const batcher = createBatcher(loss, shape, text);
+  const schedule = scheduleOf(program, options);
+  const every = options.evaluateEvery ?? Math.max(1, Math.ceil(options.steps / 10));
+  const batches = options.evaluationBatches ?? 8;
+  checkCounts({ steps: options.steps, evaluateEvery: every, evaluationBatches: batches });
+  const settings: RunSettings = { ...schedule, seed: options.seed, objective: shape.objective, text: textHash(text), evaluateEvery: every, evaluationBatches: batches };
+  const plan: TrainPlan = {
+    shape,
+    schedule,
+    settings,
+    unigramEntropy: unigramEntropy(text),
+    trainingBytes: split.training.length,
+    heldOutBytes: split.heldOut.length,
+  };
+  const evaluate = (parameters: Tensors): Promise<number> => heldOutLoss(executable, loss, parameters, batcher, split, batches);
+  const run: Training["run"] = async function* (start) {
+    let state = start;
+    while (state.step < options.steps) {
+      const number = state.step + 1;
+      const batch = batcher(split.training, options.seed, `batch.${number}`);
+      const event = await trainStep(executable, step, state, batch, learningRate(schedule, number), options.seed);
+      state = event.state;
+      const due = number % every === 0 || number === options.steps;
+      yield due ? { ...event, heldOutLoss: await evaluate(state.parameters) } : event;
+    }
+  };
+  return { plan, run, evaluate };
+}
+
+async function trainStep(executable: Executable, entry: Entry, before: TrainState, batch: Tensors, rate: number, seed: number): Promise<StepEvent> {
+  const step = before.step + 1;
+  const outputs = await executable.run(entry.name, feed(entry, { ...before.parameters, ...before.optimizer, ...batch, lr: scalar(rate), step: scalar(step) }, () => keyFor(seed, step)));
+  const loss = scalarValue(outputs["loss"] as Tensors[string]);
+  if (!Number.isFinite(loss)) {
+    throw new RuntimeError("SQ0612", `the loss is ${loss} at step ${step}`, "a smaller learning rate or a longer warm-up may help");
+  }
+  const pick = (names: Tensors): Tensors => Object.fromEntries(Object.keys(names).map((name) => [name, outputs[name] as Tensors[string]]));
+  const state: TrainState = { step, parameters: pick(before.parameters), optimizer: pick(before.optimizer) };
+  const norm = outputs["grad_norm"];
+  return { step, loss, learningRate: rate, ...(norm === undefined ? {} : { gradientNorm: scalarValue(norm) }), state };
+}
+
+async function heldOutLoss(executable: Executable, entry: Entry, parameters: Tensors, batcher: Batcher, split: TextSplit, batches: number): Promise<number> {
+  let sum = 0;
+  for (let at = 0; at < batches; at += 1) {
+    const batch = batcher(split.heldOut, 0, `held-out.${at}`);
+    const outputs = await executable.run(entry.name, feed(entry, { ...parameters, ...batch }, () => keyFor(0, at)));
+    sum += scalarValue(outputs["loss"] as Tensors[string]);
+  }
+  return sum / batches;
+}
+
+/** Of all that is there, what the entry takes; a missing one is for the executable to report. */
+function feed(entry: Entry, all: Tensors, key: () => Int32Array): Tensors {
+  const given: Record<string, Tensors[string]> = {};
+  for (const port of entry.inputs) {
+    const tensor = port.role === "key" ? i32([4], key()) : all[port.name];
+    if (tensor !== undefined) given[port.name] = tensor;
+  }
+  return given;
+}
+
+function scheduleOf(program: Program, options: TrainOptions): Schedule {
+  const peak = options.learningRate ?? program.optimizer?.lr;
+  if (peak === undefined) throw new RuntimeError("SQ0613", `\`${program.model}\` declares no optimizer, so there is no learning rate`);
+  const warmup = options.warmup ?? Math.min(100, Math.ceil(options.steps / 20));
+  const floor = options.floor ?? 0.1;
+  if (!(peak > 0) || !Number.isFinite(peak)) throw new RuntimeError("SQ0613", `the learning rate is ${peak}, but must be positive`);
+  if (!(floor >= 0 && floor <= 1)) throw new RuntimeError("SQ0613", `the floor is ${floor}, but must be a share from 0 to 1`);
+  if (!Number.isSafeInteger(warmup) || warmup < 0) throw new RuntimeError("SQ0613", `warmup is ${warmup}, but must be a number of steps`);
+  return { peak, warmup, steps: options.steps, floor };
+}
+
+function checkCounts(counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) {
+    if (!Number.isSafeInteger(count) || count < 1) throw new RuntimeError("SQ0613", `${name} is ${count}, but must be a whole number above 0`);
+  }
+}
