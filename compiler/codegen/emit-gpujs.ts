@@ -1,0 +1,200 @@
+/** @file Kernel → gpu.js source: one function a thread runs, readable, in the part of JavaScript that all its backends take.
+ *
+ *  Arrays are flat, loop bounds literal, integers below 2^24; `Math.max` has two arguments; nothing is `++`ed but loop
+ *  counters; comparisons are conditions, and become 0 or 1 where their value is wanted. A `select` whose branches loop
+ *  or name values is an `if`, any other a `?:`. Negations are in parentheses so that no backend ever sees `--`. */
+
+import type { Expr, Kernel } from "./kernel.ts";
+import type { KernelSource } from "../../runtime/abi.ts";
+import { flattenKernel } from "./flat-kernel.ts";
+import type { FlatKernel } from "./flat-kernel.ts";
+import { binaryCode, code, conditionCode, number, unaryCode } from "./gpujs-expressions.ts";
+import type { Code } from "./gpujs-expressions.ts";
+import { childrenOf } from "./schedule.ts";
+
+export const emitGpujs = (kernel: Kernel): KernelSource => {
+  const flat = flattenKernel(kernel);
+  const emitter = new Emitter(flat);
+  const output = flat.axes.length === 0 ? [1] : flat.axes.map((axis) => axis.extent).reverse();
+  const source = emitter.emit(kernel.name);
+  return {
+    name: kernel.name,
+    source,
+    output,
+    inputs: kernel.inputs.map((input) => input.shape.reduce((product, size) => product * size, 1)),
+    ...(emitter.loopLimit > 0 ? { loopLimit: emitter.loopLimit } : {}),
+  };
+};
+
+/** Smaller than any score; the identity of max that every backend can spell. */
+const LOWEST = -3.4e38;
+
+const THREAD = ["x", "y", "z"] as const;
+
+class Emitter {
+  readonly #flat: FlatKernel;
+  readonly #lines: string[] = [];
+  #indent = 1;
+  loopLimit = 0;
+
+  constructor(flat: FlatKernel) {
+    this.#flat = flat;
+  }
+
+  emit(name: string): string {
+    const { axes, inputs, body } = this.#flat;
+    const used = variablesOf(body);
+    [...axes].reverse().forEach((axis, i) => {
+      if (used.has(axis.name)) this.#line(`let ${axis.name} = this.thread.${THREAD[i] ?? "z"};`);
+    });
+    const result = this.#value(body);
+    this.#line(`return ${result.text};`);
+    return [`function ${name}(${inputs.map((input) => input.name).join(", ")}) {`, ...this.#lines, "}"].join("\n");
+  }
+
+  #line(text: string): void {
+    this.#lines.push("  ".repeat(this.#indent) + text);
+  }
+
+  #block(head: string, body: () => void): void {
+    this.#line(`${head} {`);
+    this.#indent++;
+    body();
+    this.#indent--;
+    this.#line("}");
+  }
+
+  /** A number; statements it needs are written first. */
+  #value(expr: Expr): Code {
+    switch (expr.kind) {
+      case "const":
+        return number(expr.value);
+      case "var":
+        return code(expr.name);
+      case "load":
+        return code(`${this.#flat.inputs[expr.input]?.name ?? ""}[${this.#value(expr.at[0] ?? { kind: "const", value: 0 }).text}]`);
+      case "unary":
+        return expr.fn === "not" ? this.#truth(expr) : this.#unary(expr);
+      case "binary":
+        return isCondition(expr) ? this.#truth(expr) : binaryCode(expr.fn, expr.right, this.#value(expr.left), this.#value(expr.right), (c, hint) => this.#name(c, hint));
+      case "let":
+        this.#define(expr.name, expr.value);
+        return this.#value(expr.body);
+      case "select":
+        if (!hasStatements(expr.then) && !hasStatements(expr.otherwise)) return this.#ternary(expr);
+        return this.#stored(expr, "chosen");
+      case "reduce":
+        return this.#stored(expr, expr.fn);
+      case "walk":
+        return this.#stored(expr, "sum");
+    }
+  }
+
+  #unary(expr: Expr & { kind: "unary" }): Code {
+    return unaryCode(expr.fn, this.#value(expr.arg), (c, hint) => this.#name(c, hint));
+  }
+
+  #truth(expr: Expr): Code {
+    return code(`(${this.#condition(expr)} ? 1 : 0)`);
+  }
+
+  #ternary(expr: Expr & { kind: "select" }): Code {
+    const condition = this.#condition(expr.cond);
+    return code(`(${condition} ? ${this.#value(expr.then).text} : ${this.#value(expr.otherwise).text})`);
+  }
+
+  #condition(expr: Expr): string {
+    return conditionCode(expr, (e) => this.#value(e)).text;
+  }
+
+  /** A variable for what a function spells more than once. */
+  #name(value: Code, hint: string): Code {
+    if (value.simple) return value;
+    const name = this.#flat.pool.declare(hint);
+    this.#line(`let ${name} = ${value.text};`);
+    return code(name, true);
+  }
+
+  #stored(expr: Expr, hint: string): Code {
+    const name = this.#flat.pool.declare(hint);
+    this.#define(name, expr);
+    return code(name, true);
+  }
+
+  #define(name: string, expr: Expr): void {
+    if (expr.kind === "reduce") return this.#reduce(name, expr);
+    if (expr.kind === "walk") return this.#walk(name, expr);
+    if (expr.kind === "select" && (hasStatements(expr.then) || hasStatements(expr.otherwise))) return this.#branch(name, expr);
+    if (expr.kind === "let") {
+      this.#define(expr.name, expr.value);
+      return this.#define(name, expr.body);
+    }
+    this.#line(`let ${name} = ${this.#value(expr).text};`);
+  }
+
+  #branch(name: string, expr: Expr & { kind: "select" }): void {
+    const condition = this.#condition(expr.cond);
+    this.#line(`let ${name} = 0;`);
+    this.#block(`if (${condition})`, () => this.#assign(name, expr.then));
+    this.#block("else", () => this.#assign(name, expr.otherwise));
+  }
+
+  #assign(name: string, expr: Expr): void {
+    this.#line(`${name} = ${this.#value(expr).text};`);
+  }
+
+  #reduce(name: string, expr: Expr & { kind: "reduce" }): void {
+    this.#line(`let ${name} = ${expr.fn === "sum" ? "0" : number(LOWEST).text};`);
+    const nest = (depth: number): void => {
+      const loop = expr.loops[depth];
+      if (loop === undefined) {
+        const term = this.#value(expr.body).text;
+        this.#line(expr.fn === "sum" ? `${name} += ${term};` : `${name} = Math.max(${name}, ${term});`);
+      } else this.#block(`for (let ${loop.name} = 0; ${loop.name} < ${loop.extent}; ${loop.name}++)`, () => nest(depth + 1));
+    };
+    nest(0);
+  }
+
+  #walk(name: string, expr: Expr & { kind: "walk" }): void {
+    this.loopLimit = Math.max(this.loopLimit, expr.limit);
+    this.#line(`let ${expr.cursor} = ${this.#value(expr.head).text};`);
+    this.#line(`let ${name} = 0;`);
+    this.#block(`while (${expr.cursor} >= 0)`, () => {
+      this.#line(`${name} += ${this.#value(expr.body).text};`);
+      this.#line(`${expr.cursor} = ${this.#value(expr.next).text};`);
+    });
+  }
+}
+
+const CONDITIONS: ReadonlySet<string> = new Set(["eq", "ne", "lt", "le", "gt", "ge", "and", "or"]);
+
+const isCondition = (expr: Expr & { kind: "binary" }): boolean => CONDITIONS.has(expr.fn);
+
+/** Functions that name a temporary, so that they need statements of their own. */
+const NAMING: ReadonlySet<string> = new Set(["erf", "sign", "pow"]);
+
+const hasStatements = (expr: Expr): boolean => {
+  switch (expr.kind) {
+    case "const":
+    case "var":
+      return false;
+    case "load":
+      return expr.at.some(hasStatements);
+    case "unary":
+      return NAMING.has(expr.fn) || hasStatements(expr.arg);
+    case "binary":
+      return NAMING.has(expr.fn) || hasStatements(expr.left) || hasStatements(expr.right);
+    case "select":
+      return hasStatements(expr.cond) || hasStatements(expr.then) || hasStatements(expr.otherwise);
+    case "let":
+    case "reduce":
+    case "walk":
+      return true;
+  }
+};
+
+const variablesOf = (expr: Expr, into = new Set<string>()): ReadonlySet<string> => {
+  if (expr.kind === "var") into.add(expr.name);
+  for (const child of childrenOf(expr)) variablesOf(child, into);
+  return into;
+};

@@ -1,0 +1,137 @@
+/** @file From an expression graph back to a tree: where a shared or loop-invariant node is computed once, by a `let`.
+ *
+ *  A scope is the kernel's body, the body of a reduction, or one branch of a `select`. A node gets a `let` in the
+ *  outermost scope that knows its variables if it is used there more than once or only inside deeper loops, provided
+ *  that scope certainly needs it: nothing is hoisted out of a branch, whose condition may guard a load. */
+
+import type { Expr, Loop } from "./kernel.ts";
+import type { ExprPool } from "./expr-pool.ts";
+
+interface Scope {
+  /** Nodes that have a name here. */
+  readonly bound: Map<Expr, Expr>;
+  readonly variables: ReadonlySet<string>;
+}
+
+/** What a node would best be called, or "" where nothing is known. */
+export type Hint = (expr: Expr) => string;
+
+export const schedule = (pool: ExprPool, root: Expr, axes: readonly Loop[], hint: Hint): Expr =>
+  scheduleScope(pool, hint, root, { bound: new Map(), variables: new Set(axes.map((axis) => axis.name)) });
+
+const scheduleScope = (pool: ExprPool, hint: Hint, root: Expr, outer: Scope): Expr => {
+  const scope: Scope = { bound: new Map(outer.bound), variables: outer.variables };
+  const lets: { name: string; value: Expr }[] = [];
+  for (const node of nodesToBind(pool, root, scope)) {
+    const name = pool.declare(hint(node) || defaultName(node));
+    lets.push({ name, value: build(pool, hint, node, scope) });
+    scope.bound.set(node, { kind: "var", name });
+  }
+  const body = build(pool, hint, root, scope);
+  return lets.reduceRight<Expr>((inner, { name, value }) => ({ kind: "let", name, value, body: inner }), body);
+};
+
+const build = (pool: ExprPool, hint: Hint, expr: Expr, scope: Scope): Expr => {
+  const name = scope.bound.get(expr);
+  if (name !== undefined) return name;
+  const child = (e: Expr): Expr => build(pool, hint, e, scope);
+  const inside = (e: Expr, more: readonly string[] = []): Expr =>
+    scheduleScope(pool, hint, e, { bound: scope.bound, variables: new Set([...scope.variables, ...more]) });
+  switch (expr.kind) {
+    case "const":
+    case "var":
+      return expr;
+    case "load":
+      return { ...expr, at: expr.at.map(child) };
+    case "unary":
+      return { ...expr, arg: child(expr.arg) };
+    case "binary":
+      return { ...expr, left: child(expr.left), right: child(expr.right) };
+    case "select":
+      return { ...expr, cond: child(expr.cond), then: inside(expr.then), otherwise: inside(expr.otherwise) };
+    case "reduce":
+      return { ...expr, body: inside(expr.body, expr.loops.map((loop) => loop.name)) };
+    case "walk":
+      return { ...expr, head: child(expr.head), next: inside(expr.next, [expr.cursor]), body: inside(expr.body, [expr.cursor]) };
+    case "let":
+      return { ...expr, value: child(expr.value), body: child(expr.body) };
+  }
+};
+
+/** The nodes that this scope names, operands before users. */
+const nodesToBind = (pool: ExprPool, root: Expr, scope: Scope): readonly Expr[] => {
+  const uses = new Map<Expr, number>();
+  const crossing = new Set<Expr>();
+  const isReady = (e: Expr): boolean => [...pool.free(e)].every((name) => scope.variables.has(name));
+  const seen = new Set<Expr>();
+  const visit = (parent: Expr): void => {
+    if (seen.has(parent) || scope.bound.has(parent)) return;
+    seen.add(parent);
+    const ready = isReady(parent);
+    for (const child of childrenOf(parent)) {
+      uses.set(child, (uses.get(child) ?? 0) + 1);
+      if (!ready || (parent.kind === "reduce" && child === parent.body)) crossing.add(child);
+      visit(child);
+    }
+  };
+  visit(root);
+  const certain = new Set<Expr>();
+  collectCertain(root, scope.bound, certain);
+  return [...certain]
+    .filter((e) => e !== root && isWorthNaming(e) && ((uses.get(e) ?? 0) > 1 || crossing.has(e)) && isReady(e))
+    .sort((a, b) => pool.id(a) - pool.id(b));
+};
+
+/** Nodes that are evaluated whenever the root is: all but those in only one branch of a `select`, or inside a walk. */
+const collectCertain = (expr: Expr, bound: ReadonlyMap<Expr, Expr>, into: Set<Expr>): void => {
+  if (into.has(expr) || bound.has(expr)) return;
+  into.add(expr);
+  if (expr.kind === "select") {
+    collectCertain(expr.cond, bound, into);
+    const [then, otherwise] = [new Set<Expr>(), new Set<Expr>()];
+    collectCertain(expr.then, bound, then);
+    collectCertain(expr.otherwise, bound, otherwise);
+    for (const e of then) if (otherwise.has(e)) into.add(e);
+  } else if (expr.kind === "walk") collectCertain(expr.head, bound, into);
+  else for (const child of childrenOf(expr)) collectCertain(child, bound, into);
+};
+
+export const childrenOf = (expr: Expr): readonly Expr[] => {
+  switch (expr.kind) {
+    case "const":
+    case "var":
+      return [];
+    case "load":
+      return expr.at;
+    case "unary":
+      return [expr.arg];
+    case "binary":
+      return [expr.left, expr.right];
+    case "select":
+      return [expr.cond, expr.then, expr.otherwise];
+    case "reduce":
+      return [expr.body];
+    case "walk":
+      return [expr.head, expr.next, expr.body];
+    case "let":
+      return [expr.value, expr.body];
+  }
+};
+
+const isLeaf = (expr: Expr): boolean => expr.kind === "const" || expr.kind === "var";
+
+const COMPARISONS: ReadonlySet<string> = new Set(["eq", "ne", "lt", "le", "gt", "ge"]);
+
+/** A comparison of leaves reads best, and costs least, where it is used. */
+const isWorthNaming = (expr: Expr): boolean =>
+  !isLeaf(expr) && !(expr.kind === "binary" && COMPARISONS.has(expr.fn) && isLeaf(expr.left) && isLeaf(expr.right));
+
+const defaultName = (expr: Expr): string => {
+  if (expr.kind === "reduce") return expr.fn;
+  if (expr.kind === "walk") return "sum";
+  if (expr.kind === "binary" && (expr.fn === "idiv" || expr.fn === "mod")) return expr.fn === "idiv" ? "quotient" : "rest";
+  return isIndex(expr) ? "base" : "v";
+};
+
+const isIndex = (expr: Expr): boolean =>
+  isLeaf(expr) || (expr.kind === "binary" && "add sub mul idiv mod".includes(expr.fn) && isIndex(expr.left) && isIndex(expr.right));
