@@ -26,6 +26,14 @@ export const parseModule = (text: string, file = "<ir>"): ParsedModule => new Mo
 /** A value of the module's dictionary: `sq.dims` is one itself. */
 type ModuleAttr = AttrNode | { readonly kind: "dictionary"; readonly entries: ReadonlyMap<string, AttrNode> };
 
+interface Signature {
+  readonly name: string;
+  readonly span: Span;
+  readonly scope: Scope;
+  readonly params: readonly Param[];
+  readonly resultNames: readonly string[];
+}
+
 const ROLES: readonly ParamRole[] = ["parameter", "state", "input", "scalar", "key"];
 
 class ModuleParser {
@@ -49,19 +57,19 @@ class ModuleParser {
     return { module, diagnostics: this.#diagnostics, spans: this.#spans };
   }
 
-  /** Runs `read`; after a mistake continues at the next line. */
-  #recovering(read: () => void): void {
+  /** What `read` reads; null after a mistake, and the text goes on at the next line. */
+  #recovering<T>(read: () => T): T | null {
     const reader = this.#reader;
     const before = reader.start;
     try {
-      read();
-      return;
+      return read();
     } catch (error) {
       if (error instanceof TextError) this.#diagnostics.push(error.diagnostic);
       else if (!(error instanceof Poisoned)) throw error;
     }
     if (reader.start === before) reader.next();
     while (reader.kind !== "end" && !reader.startsLine()) reader.next();
+    return null;
   }
 
   #topLevel(): void {
@@ -69,13 +77,13 @@ class ModuleParser {
     if (reader.kind === "alias") return this.#context.types.define(reader);
     if (reader.kind === "hash") return this.#context.locs.skipDefinition(reader);
     if (reader.isWord("func.func")) return this.#func();
-    if (!reader.acceptWord("module")) reader.expected("`module`, `func.func` or an alias definition");
+    if (!reader.acceptWord("module")) reader.expectedHere("`module`, `func.func` or an alias definition");
     if (reader.kind === "symbol") this.#name = reader.takeText("symbol", "a name");
     if (reader.acceptWord("attributes")) this.#attrs = readDictionary(reader, () => this.#moduleAttr(), UNIT);
     reader.expectPunct("{");
     while (!reader.isPunct("}")) {
       if (reader.kind === "end") reader.expected("`}`");
-      this.#recovering(() => (reader.isWord("func.func") ? this.#func() : reader.expected("`func.func` or `}`")));
+      this.#recovering(() => (reader.isWord("func.func") ? this.#func() : reader.expectedHere("`func.func` or `}`")));
     }
     reader.next();
     this.#context.locs.readOptional(reader);
@@ -89,35 +97,49 @@ class ModuleParser {
 
   #split(): { dims: Map<string, number>; attrs: Record<string, AttrNode> } {
     const dims = new Map<string, number>();
-    const attrs: Record<string, AttrNode> = {};
+    const attrs: [string, AttrNode][] = [];
     for (const [key, node] of this.#attrs) {
-      if (node.kind !== "dictionary") attrs[key.replace(/^sq\./, "")] = node;
+      if (node.kind !== "dictionary") attrs.push([key.replace(/^sq\./, ""), node]);
       else for (const [name, size] of node.entries) if (size.kind === "int") dims.set(name, size.value);
     }
-    return { dims, attrs };
+    return { dims, attrs: Object.fromEntries(attrs) };
   }
 
   #func(): void {
     const reader = this.#reader;
-    const start = reader.start;
-    reader.next();
-    const name = reader.takeText("symbol", "a function's name");
+    const signature = this.#recovering(() => this.#signature());
+    if (signature === null) return this.#skipFunc();
+    const { name, scope, params, resultNames, span } = signature;
+    const ops = this.#body(scope);
+    const results = this.#recovering(() => this.#return(scope, resultNames)) ?? [];
+    this.#skipFunc();
+    this.#context.locs.readOptional(reader);
     const twice = this.#funcs.some((func) => func.name === name);
+    const func: Func = { name, params, ops, results };
+    this.#funcs.push(func);
+    this.#spans.set(func, span);
+    if (twice) reader.fail("SQ0410", `function \`@${name}\` is defined twice`, { span, text: "the second definition" });
+  }
+
+  /** Up to the opening brace. */
+  #signature(): Signature {
+    const reader = this.#reader;
+    const start = reader.start;
+    reader.expectWord("func.func");
+    const name = reader.takeText("symbol", "a function's name");
     const span = reader.spanFrom(start);
     const scope = new Scope();
     const params = this.#params(scope);
     const resultNames = this.#resultNames();
     reader.expectPunct("{");
-    const ops = this.#body(scope);
-    let results: readonly Result[] = [];
-    this.#recovering(() => (results = this.#return(scope, resultNames)));
-    while (!reader.isPunct("}") && reader.kind !== "end" && !reader.isWord("func.func")) reader.next();
-    reader.expectPunct("}");
-    this.#context.locs.readOptional(reader);
-    const func: Func = { name, params, ops, results };
-    this.#funcs.push(func);
-    this.#spans.set(func, span);
-    if (twice) reader.fail("SQ0410", `function \`@${name}\` is defined twice`, { span, text: "the second definition" });
+    return { name, span, scope, params, resultNames };
+  }
+
+  /** Past the brace that closes the function: the first that starts a line. */
+  #skipFunc(): void {
+    const reader = this.#reader;
+    while (reader.kind !== "end" && !(reader.isPunct("}") && reader.startsLine()) && !reader.isWord("func.func")) reader.next();
+    reader.acceptPunct("}");
   }
 
   #body(scope: Scope): Operation[] {
@@ -157,11 +179,12 @@ class ModuleParser {
   #resultNames(): string[] {
     const { reader, types } = this.#context;
     if (!reader.acceptPunct("->")) return [];
+    const bare = !reader.acceptPunct("(");
     const item = (): string => {
       types.read(reader);
-      return this.#facts("sq.name").get("sq.name") ?? "";
+      return bare ? "" : (this.#facts("sq.name").get("sq.name") ?? "");
     };
-    return reader.acceptPunct("(") ? reader.list(")", item) : [item()];
+    return bare ? [item()] : reader.list(")", item);
   }
 
   /** A dictionary of strings with these keys. */

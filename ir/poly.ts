@@ -131,6 +131,7 @@ export const parse = (text: string): Poly | null => {
   const pattern = /\s*([+-]?)\s*([^\s+-](?:[^\s+-]|(?<=\^)-|(?<=\de)[+-])*)/gy;
   let end = 0;
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
+    if (terms.length > 0 && match[1] === "") return null;
     const factors = (match[2] ?? "").split("*");
     const lead = Number(factors[0]);
     const coefficient = Number.isNaN(lead) ? 1 : lead;

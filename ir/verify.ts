@@ -112,7 +112,7 @@ class FuncVerifier {
     const { op } = operation;
     const values = operation.attrs as Readonly<Record<string, unknown>>;
     const report = (message: string): void => this.report("SQ0407", operation, message);
-    for (const key in values) if (!(key in op.attrs)) report(`sq.${op.mnemonic} has no attribute ${key}`);
+    for (const key in values) if (!Object.hasOwn(op.attrs, key)) report(`sq.${op.mnemonic} has no attribute ${key}`);
     for (const key in op.attrs) {
       const codec = op.attrs[key];
       const node: AttrNode | null = values[key] === undefined ? null : (codec?.encode(values[key]) ?? null);

@@ -39,10 +39,17 @@ export class Reader extends Lexer {
     throw new TextError(diagnostic(code, message, { labels: [label] }));
   }
 
-  /** `expected X, found Y`, at the current token. */
+  /** `expected X, found Y`: after the last token where the line ends there, else at the current one. */
   expected(what: string): never {
-    const found = this.kind === "end" ? "the end of the text" : `\`${this.text.slice(this.start, this.end)}\``;
-    return this.fail("SQ0401", `expected ${what}, found ${found}`);
+    if (this.kind !== "end" && !this.startsLine()) return this.expectedHere(what);
+    const label = { span: { file: this.file, start: this.previousEnd, end: this.previousEnd }, text: "" };
+    return this.fail("SQ0401", `expected ${what}, found the end of the ${this.kind === "end" ? "text" : "line"}`, label);
+  }
+
+  /** The same at the current token, which may start a line. */
+  expectedHere(what: string): never {
+    if (this.kind === "end") return this.expected(what);
+    return this.fail("SQ0401", `expected ${what}, found \`${this.text.slice(this.start, this.end)}\``);
   }
 
   isPunct(text: string): boolean {

@@ -139,33 +139,46 @@ const search = (output: string, directive: Directive, start: number, end: number
   return { start: start + found.index, end: start + found.index + found[0].length };
 };
 
-const PIECE = /\{\{(.*?)\}\}|\[\[([A-Za-z_]\w*)(?::(.*?))?\]\]/g;
-
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
+
+const OPENING = /\{\{|\[\[(?=[A-Za-z_]\w*(?::|\]\]))/g;
 
 const regexOf = (directive: Directive, variables: Variables, names: string[]): string => {
   const { pattern } = directive;
   let regex = "";
   let at = 0;
-  for (const match of pattern.matchAll(PIECE)) {
-    regex += escape(pattern.slice(at, match.index));
-    at = match.index + match[0].length;
-    const [, bare, name, definition] = match;
-    if (bare !== undefined) regex += `(?:${bare})`;
-    else if (name !== undefined) regex += variable(directive, name, definition, variables, names);
+  for (;;) {
+    OPENING.lastIndex = at;
+    const opening = OPENING.exec(pattern);
+    if (opening === null) return regex + escape(pattern.slice(at));
+    const start = opening.index + 2;
+    const end = opening[0] === "{{" ? pattern.indexOf("}}", start) : endOfVariable(pattern, start);
+    if (end < 0) throw new CheckFailure(`line ${directive.line}: ${opening[0]} is not closed`);
+    const body = pattern.slice(start, end);
+    regex += escape(pattern.slice(at, opening.index));
+    regex += opening[0] === "{{" ? `(?:${body})` : variable(directive, body, variables, names);
+    at = end + 2;
   }
-  return regex + escape(pattern.slice(at));
 };
 
-const variable = (
-  directive: Directive,
-  name: string,
-  definition: string | undefined,
-  variables: Variables,
-  names: string[],
-): string => {
-  const own = names.indexOf(name);
-  if (definition !== undefined) return `(?<v${names.push(name) - 1}>${definition})`;
+/** The `]]` that closes a variable: brackets of its own regex are skipped. */
+const endOfVariable = (pattern: string, start: number): number => {
+  let depth = 0;
+  for (let i = start; i < pattern.length; i++) {
+    if (depth === 0 && pattern.startsWith("]]", i)) return i;
+    if (pattern[i] === "\\") i++;
+    else if (pattern[i] === "[") depth++;
+    else if (pattern[i] === "]") depth--;
+  }
+  return -1;
+};
+
+/** `NAME:regex` binds, `NAME` recalls: from its own line, or from an earlier one. */
+const variable = (directive: Directive, body: string, variables: Variables, names: string[]): string => {
+  const colon = body.indexOf(":");
+  const name = colon < 0 ? body : body.slice(0, colon);
+  if (colon >= 0) return `(?<v${names.push(name) - 1}>${body.slice(colon + 1)})`;
+  const own = names.lastIndexOf(name);
   if (own >= 0) return `\\k<v${own}>`;
   const value = variables.get(name);
   if (value === undefined) throw new CheckFailure(`line ${directive.line}: variable ${name} has no value here`);
