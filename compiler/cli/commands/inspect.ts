@@ -1,0 +1,36 @@
+/** @file `subquad inspect`: a compiled model from the side one asks for: cost, memory, kernels, what a pass changed. */
+
+import { Argument } from "commander";
+import type { AddCommand } from "../main.ts";
+import { inspect, VIEWS } from "../../node/inspect.ts";
+import type { View } from "../../node/inspect.ts";
+import { modelOptions, withModelFlags } from "../options.ts";
+import type { ModelFlags } from "../options.ts";
+
+interface Flags extends ModelFlags {
+  readonly json?: boolean;
+  readonly pass?: string;
+  readonly entry?: readonly string[];
+  readonly source?: string;
+}
+
+export const addInspect: AddCommand = (program, io) => {
+  withModelFlags(program.command("inspect"))
+    .description("cost (FLOPs and bytes), memory (static plan), kernels, or diff (IR before and after passes)")
+    .argument("<file>", "the model (.sq)")
+    .addArgument(new Argument("<view>", "what to look at").choices(Object.keys(VIEWS)))
+    .option("--json", "as JSON")
+    .option("--pass <name>", "diff: only this pass")
+    .option("--entry <names...>", "diff: only these functions (forward, loss, grad, step)")
+    .option("--source <name>", "kernels: print the sources of the kernels whose names contain this")
+    .action(async (file: string, view: View, flags: Flags) => {
+      const report = await inspect({
+        ...modelOptions(file, flags),
+        view,
+        ...(flags.pass === undefined ? {} : { pass: flags.pass }),
+        ...(flags.entry === undefined ? {} : { entries: flags.entry }),
+        ...(flags.source === undefined ? {} : { source: flags.source }),
+      });
+      io.out(flags.json === true ? `${JSON.stringify({ version: 1, view, ...report.data }, null, 2)}\n` : report.text);
+    });
+};

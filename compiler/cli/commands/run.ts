@@ -1,0 +1,77 @@
+/** @file `subquad run`: one entry point, once. */
+
+import { Argument } from "commander";
+import type { AddCommand } from "../main.ts";
+import type { HostTensor } from "../../../runtime/abi.ts";
+import { table } from "../../inspect/table.ts";
+import { run } from "../../node/run.ts";
+import type { RunResult } from "../../node/run.ts";
+import { NumericError } from "../exit.ts";
+import type { Io } from "../io.ts";
+import { modelOptions, positiveNumber, wholeNumber, withModelFlags } from "../options.ts";
+import type { ModelFlags } from "../options.ts";
+
+interface Flags extends ModelFlags {
+  readonly inputs?: string;
+  readonly outputs?: string;
+  readonly backend: string;
+  readonly seed: number;
+  readonly against?: string;
+  readonly tolerance: number;
+}
+
+export const addRun: AddCommand = (program, io) => {
+  withModelFlags(program.command("run"))
+    .description("run one entry point of a model on tensors from a file")
+    .argument("<file>", "the model (.sq)")
+    .addArgument(new Argument("<entry>", "entry point").choices(["forward", "loss", "grad", "step"]))
+    .option("--inputs <file>", "safetensors: arguments by name, parameters by path; parameters left out start as declared")
+    .option("--outputs <file>", "safetensors to write")
+    .option("--backend <name>", "interpreter, gpujs (the best there is) or gpujs:cpu, gpujs:webasm, gpujs:webgpu, …", "gpujs")
+    .option("--seed <n>", "seed of what is not given: parameters and, without --inputs, arguments", wholeNumber, 0)
+    .option("--against <backend>", "run there too and compare; exit with 4 if an output differs by more than the tolerance")
+    .option("--tolerance <x>", "largest relative error (Frobenius) for --against", positiveNumber, 1e-4)
+    .action(async (file: string, entry: string, flags: Flags) => {
+      const { inputs, outputs, against, backend, seed } = flags;
+      const result = await run({
+        ...modelOptions(file, flags),
+        entry,
+        backend,
+        seed,
+        ...(inputs === undefined ? {} : { inputs }),
+        ...(outputs === undefined ? {} : { outputs }),
+        ...(against === undefined ? {} : { against }),
+      });
+      report(result, flags, io);
+    });
+};
+
+const report = (result: RunResult, flags: Flags, io: Io): void => {
+  io.err(`ran on ${result.backend}\n`);
+  if (result.drawn.length > 0) io.err(`not given, so drawn with seed ${flags.seed}: ${summary(result.drawn)}\n`);
+  if (flags.outputs === undefined) io.out(outputTable(result));
+  else io.err(`wrote ${Object.keys(result.outputs).length} tensors to ${flags.outputs}\n`);
+  const [worst] = result.comparisons;
+  if (worst === undefined) return;
+  const verdict = `largest relative error against ${flags.against}: ${worst.error.toExponential(2)} (${worst.name})`;
+  if (!(worst.error <= flags.tolerance)) throw new NumericError(`${verdict}, above the tolerance ${flags.tolerance}`);
+  io.err(`${verdict}\n`);
+};
+
+const summary = (names: readonly string[]): string =>
+  names.length <= 4 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
+
+const outputTable = ({ outputs }: RunResult): string =>
+  table(
+    [{ title: "output" }, { title: "shape" }, { title: "norm", align: "right" }, { title: "first values" }],
+    Object.entries(outputs).map(([name, tensor]) => [name, `[${tensor.shape.join(", ")}]`, norm(tensor).toPrecision(6), firstValues(tensor)]),
+  );
+
+const norm = ({ data }: HostTensor): number => {
+  let sum = 0;
+  for (const value of data) sum += Number(value) ** 2;
+  return Math.sqrt(sum);
+};
+
+const firstValues = ({ data }: HostTensor): string =>
+  [...data.slice(0, 4)].map((value) => Number(Number(value).toPrecision(5))).join(" ") + (data.length > 4 ? " …" : "");

@@ -1,0 +1,43 @@
+/** @file `subquad sample`: text from a trained model, as it is drawn. */
+
+import type { AddCommand } from "../main.ts";
+import { sample } from "../../node/sample.ts";
+import { modelOptions, positiveWhole, wholeNumber, withModelFlags } from "../options.ts";
+import type { ModelFlags } from "../options.ts";
+import { InvalidArgumentError } from "commander";
+
+interface Flags extends ModelFlags {
+  readonly checkpoint: string;
+  readonly prompt: string;
+  readonly bytes: number;
+  readonly seed: number;
+  readonly temperature: number;
+  readonly topK?: number;
+  readonly backend: string;
+}
+
+const temperature = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError("it must be a number, 0 or more.");
+  return value;
+};
+
+export const addSample: AddCommand = (program, io) => {
+  withModelFlags(program.command("sample"))
+    .description("write text with a trained model of bytes")
+    .argument("<file>", "the model (.sq)")
+    .requiredOption("--checkpoint <file>", "safetensors with the parameters, as `train --save` writes it")
+    .option("--prompt <text>", "text to continue", "")
+    .option("--bytes <n>", "how many bytes to draw", positiveWhole, 256)
+    .option("--temperature <x>", "logits are divided by it; 0 takes the likeliest byte every time", temperature, 0.8)
+    .option("--top-k <k>", "draw only from the k likeliest bytes", positiveWhole)
+    .option("--seed <n>", "seed of the draws", wholeNumber, 0)
+    .option("--backend <name>", "gpujs (the best there is), gpujs:cpu, gpujs:webasm, … or interpreter", "gpujs")
+    .action(async (file: string, flags: Flags) => {
+      const { checkpoint, prompt, bytes, seed, topK, backend } = flags;
+      const options = { checkpoint, prompt, bytes, seed, backend, temperature: flags.temperature };
+      io.out(prompt);
+      for await (const text of sample({ ...modelOptions(file, flags), ...options, ...(topK === undefined ? {} : { topK }) })) io.out(text);
+      io.out("\n");
+    });
+};

@@ -1,0 +1,76 @@
+/** @file Flags that several commands share, and how their text becomes values of the API's option types. */
+
+import { InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
+import { diagnostic } from "../../ir/codes.ts";
+import { DiagnosticError } from "../../ir/diagnostic.ts";
+import type { ColorChoice } from "./io.ts";
+
+export type Format = "human" | "json" | "github";
+
+export interface OutputFlags {
+  readonly format: Format;
+  readonly color: ColorChoice;
+}
+
+export const withOutputFlags = (command: Command): Command =>
+  command
+    .addOption(new Option("--format <how>", "how diagnostics are written to stderr").choices(["human", "json", "github"]).default("human"))
+    .addOption(new Option("--color <when>", "colours").choices(["auto", "always", "never"]).default("auto"));
+
+export interface ModelFlags extends OutputFlags {
+  readonly dim?: readonly string[];
+  readonly attentionBackward?: string;
+  readonly backward?: readonly string[];
+}
+
+const collect = (value: string, previous: readonly string[] | undefined): readonly string[] => [...(previous ?? []), value];
+
+export const withModelFlags = (command: Command): Command =>
+  withOutputFlags(command)
+    .option("--dim <NAME=SIZE>", "override a dimension of the model; may be repeated", collect)
+    .option("--attention-backward <policy>", "gradient policy of every attention site: exact")
+    .option("--backward <PATH=policy>", "gradient policy of the sites that match a path; may be repeated", collect);
+
+/** `--dim T=4096 --dim B=2` as `{ T: 4096, B: 2 }`. Throws SQ0008 for anything else. */
+export const parseDims = (flags: readonly string[] = []): Record<string, number> =>
+  Object.fromEntries(
+    flags.flatMap((flag) => flag.split(",")).map((flag): [string, number] => {
+      const match = /^\s*([A-Za-z_]\w*)\s*=\s*(\d+)\s*$/.exec(flag);
+      if (match === null) {
+        const hint = "write a name of the model and a whole number: `--dim T=4096`";
+        throw new DiagnosticError([diagnostic("SQ0008", `\`--dim ${flag}\` is not NAME=SIZE`, { hint })]);
+      }
+      return [match[1] ?? "", Number(match[2])];
+    }),
+  );
+
+/** The model's backward rules as the command line adds them: `--attention-backward` for all, then each `--backward`. */
+export const parseBackward = (flags: ModelFlags): { readonly pattern: string; readonly policy: string }[] => [
+  ...(flags.attentionBackward === undefined ? [] : [{ pattern: "**", policy: flags.attentionBackward }]),
+  ...(flags.backward ?? []).map((flag) => {
+    const at = flag.indexOf("=");
+    if (at < 1) throw new InvalidArgumentError(`\`--backward ${flag}\` is not PATH=policy`);
+    return { pattern: flag.slice(0, at), policy: flag.slice(at + 1) };
+  }),
+];
+
+/** The language options that the shared flags stand for. */
+export const modelOptions = (file: string, flags: ModelFlags) => ({
+  file,
+  dims: parseDims(flags.dim),
+  backward: parseBackward(flags),
+});
+
+const numeric =
+  (what: string, accept: (value: number) => boolean) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === "" || !accept(value)) throw new InvalidArgumentError(`it must be ${what}.`);
+    return value;
+  };
+
+export const wholeNumber = numeric("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0);
+export const positiveWhole = numeric("a whole number, 1 or more", (value) => Number.isSafeInteger(value) && value >= 1);
+export const positiveNumber = numeric("a number above 0", (value) => Number.isFinite(value) && value > 0);
+export const share = numeric("a number between 0 and 1", (value) => value > 0 && value < 1);

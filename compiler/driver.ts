@@ -1,0 +1,118 @@
+/** @file From source text to a program, in the order things happen. Pure: no files, no console; runs in a browser too. */
+
+import { DiagnosticError } from "../ir/diagnostic.ts";
+import type { Diagnostic } from "../ir/diagnostic.ts";
+import type { Module } from "../ir/core.ts";
+import type { StageName } from "../ir/stages.ts";
+import type { Program } from "../runtime/abi.ts";
+import type { Remark } from "../passes/pass.ts";
+import { runPipeline } from "../passes/run.ts";
+import type { Pipeline, RunResult, Snapshot, Timing } from "../passes/run.ts";
+import { parsePipeline } from "../passes/parse-pipeline.ts";
+import { PIPELINES } from "../passes/pipelines.ts";
+import { checkSource } from "./check/index.ts";
+import type { CheckOptions as LanguageOptions } from "./check/index.ts";
+import { lowerProgram } from "./lower/index.ts";
+import { generateProgram } from "./codegen/program.ts";
+
+export interface SourceOptions extends LanguageOptions {
+  /** The name of the file, for messages and locations. */
+  readonly file: string;
+  readonly text: string;
+}
+
+export interface PipelineOptions {
+  /** A textual pipeline instead of the default one: `canonicalize,differentiate{of=loss,to=grad},…`. */
+  readonly passes?: string;
+  /** Stop after this pass. The result has no program unless the module has reached the kernel stage by then. */
+  readonly stopAfter?: string;
+  /** Keep the module after every pass (`snapshots` of the result). */
+  readonly snapshots?: boolean;
+}
+
+export interface CompileOptions extends SourceOptions, PipelineOptions {}
+
+export interface Compiled {
+  readonly file: string;
+  readonly text: string;
+  /** As lowered from the source: what the model says. */
+  readonly model: Module;
+  /** After the last pass that still speaks of whole operations: differentiated, not yet decomposed. The interpreter runs this. */
+  readonly gradient: Module;
+  /** After the last pass. */
+  readonly module: Module;
+  /** The kernels and entry points; null where the pipeline stopped before the kernel stage. */
+  readonly program: Program | null;
+  readonly warnings: readonly Diagnostic[];
+  readonly remarks: readonly Remark[];
+  readonly timings: readonly Timing[];
+  readonly stats: RunResult["stats"];
+  readonly snapshots: readonly Snapshot[];
+}
+
+export interface Checked {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly ok: boolean;
+}
+
+/** Everything that is wrong with a source file; never throws for what its author wrote. */
+export const check = (options: SourceOptions): Checked => {
+  const { diagnostics } = checkSource(options.text, options.file, options);
+  return { diagnostics, ok: diagnostics.every((d) => d.severity !== "error") };
+};
+
+/** The default pipeline, or the one that `passes` spells. Throws `DiagnosticError` for a pipeline that does not parse. */
+export const pipelineOf = (options: PipelineOptions): Pipeline => {
+  const pipeline = options.passes === undefined ? PIPELINES.exact : parsePipeline(options.passes);
+  return pipeline;
+};
+
+/** Compiles a model. Throws `DiagnosticError` with everything that is wrong with it. */
+export const compile = (options: CompileOptions): Compiled => {
+  const started = performance.now();
+  const checked = checkSource(options.text, options.file, options);
+  if (checked.program === null) throw new DiagnosticError(checked.diagnostics);
+  const model = lowerProgram(checked.program);
+  const frontend: Timing = { pass: "check and lower", runMs: performance.now() - started, verifyMs: 0 };
+
+  const pipeline = pipelineOf(options);
+  const staged = runStaged(model, pipeline, options);
+
+  const generating = performance.now();
+  const program = staged.stage === "kernel" ? generateProgram(staged.result.module) : null;
+  const backend: Timing = { pass: "generate kernels", runMs: performance.now() - generating, verifyMs: 0 };
+  return {
+    file: options.file,
+    text: options.text,
+    model,
+    gradient: staged.gradient,
+    module: staged.result.module,
+    program,
+    warnings: checked.diagnostics,
+    remarks: staged.result.remarks,
+    timings: [frontend, ...staged.result.timings, backend],
+    stats: staged.result.stats,
+    snapshots: staged.result.snapshots,
+  };
+};
+
+interface Staged {
+  readonly result: RunResult;
+  readonly gradient: Module;
+  readonly stage: StageName;
+}
+
+/** Runs the pipeline and remembers the last module before the kernel stage. */
+const runStaged = (model: Module, pipeline: Pipeline, options: PipelineOptions): Staged => {
+  let gradient = model;
+  let stage: StageName = "model";
+  const result = runPipeline(model, pipeline, {
+    snapshots: options.snapshots === true,
+    ...(options.stopAfter === undefined ? {} : { stopAfter: options.stopAfter }),
+    observe: ({ index, module }) => {
+      stage = index === 0 ? "model" : (pipeline[index - 1]?.pass.after ?? stage);
+      if (stage !== "kernel") gradient = module;
+    },
+  });
+  return { result, gradient, stage };
+};

@@ -1,0 +1,23 @@
+/** @file The package's API: every command of the command line is a function here, every flag a field of its options. */
+
+export { check, compile, type CompileOptions, type CompileResult, type ModelOptions } from "./node/compile.ts";
+export { createProject } from "./node/new.ts";
+export { doctor, type DoctorReport } from "./node/doctor.ts";
+export { inspect, type InspectOptions, type Report, type View } from "./node/inspect.ts";
+export { opt, type OptOptions, type OptResult } from "./node/opt.ts";
+export { run, type Comparison, type RunOptions, type RunResult } from "./node/run.ts";
+export { sample, type SampleOptions } from "./node/sample.ts";
+export { train, type TrainOptions, type TrainResult, type TrainStart } from "./node/train.ts";
+export { createBackend } from "./node/execute.ts";
+
+// Without files: source text in, data out. These run in a browser as well.
+export { check as checkSource, compile as compileSource, type Checked, type Compiled, type SourceOptions } from "./driver.ts";
+export { interpreterExecutable } from "./interpreter.ts";
+export { format } from "./format.ts";
+
+export { CODES, explain } from "../ir/codes.ts";
+export { DiagnosticError, InternalError, type Diagnostic, type Severity } from "../ir/diagnostic.ts";
+export { renderDiagnostics } from "../ir/render.ts";
+export { RuntimeError } from "../runtime/errors.ts";
+export { createExecutable, initialParameters, readSafetensors, writeSafetensors } from "../runtime/index.ts";
+export type { Executable, HostTensor, Program, Tensors } from "../runtime/abi.ts";

@@ -1,0 +1,98 @@
+/** @file Compiling a file: reads it and its imports, and writes what comes out where the caller wants it. */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { diagnostic } from "../../ir/codes.ts";
+import { DiagnosticError } from "../../ir/diagnostic.ts";
+import { printModule } from "../../ir/print.ts";
+import type { Snapshot } from "../../passes/run.ts";
+import { check as checkSource, compile as compileSource } from "../driver.ts";
+import type { Checked, Compiled, PipelineOptions } from "../driver.ts";
+import type { CheckOptions as LanguageOptions } from "../check/index.ts";
+import { emitModule } from "../codegen/emit-module.ts";
+import { manifest } from "../codegen/manifest.ts";
+import { plainReason, readImport, readSource } from "./files.ts";
+
+/** A model file and how to specialise it. */
+export interface ModelOptions extends Omit<LanguageOptions, "readImport"> {
+  readonly file: string;
+}
+
+export interface CompileOptions extends ModelOptions, PipelineOptions {
+  /** Folder for the kernels' module, the IR and the manifest; nothing is written without it. */
+  readonly out?: string;
+  /** Folder for one numbered IR file a pass, with an index. */
+  readonly dumpIr?: string;
+  /** Print places in the source (`loc(…)`) in everything written. */
+  readonly locs?: boolean;
+}
+
+export interface CompileResult extends Compiled {
+  /** The files that were written, in order. */
+  readonly written: readonly string[];
+}
+
+/** Everything that is wrong with a model file. */
+export const check = (options: ModelOptions): Checked & { readonly text: string } => {
+  const source = readSource(options.file);
+  return { ...checkSource({ ...options, ...source, readImport }), text: source.text };
+};
+
+/** Compiles a model file and writes what `out` and `dumpIr` ask for. Throws `DiagnosticError` for a model with mistakes. */
+export const compile = async (options: CompileOptions): Promise<CompileResult> => {
+  const source = readSource(options.file);
+  const snapshots = options.snapshots === true || options.dumpIr !== undefined;
+  const compiled = compileSource({ ...options, ...source, readImport, snapshots });
+  const written = [
+    ...(options.dumpIr === undefined ? [] : writeDumps(compiled.snapshots, options.dumpIr, options.locs === true)),
+    ...(options.out === undefined ? [] : await writeOutput(compiled, options.out, options.locs === true)),
+  ];
+  return { ...compiled, written };
+};
+
+/** The kernels' module (`gpt.ts`), the IR before and after decomposition, and the manifest. */
+const writeOutput = async (compiled: Compiled, folder: string, locs: boolean): Promise<string[]> => {
+  const stem = basename(compiled.file).replace(/\.sq$/, "");
+  const files: [name: string, text: string][] = [
+    [`${stem}.model.ir`, printModule(compiled.model, { locs })],
+    [`${stem}.gradient.ir`, printModule(compiled.gradient, { locs })],
+    [`${stem}.kernels.ir`, printModule(compiled.module, { locs })],
+  ];
+  if (compiled.program !== null) {
+    const source = basename(compiled.file);
+    files.push([`${stem}.ts`, await emitModule(compiled.program, compiled.module, { source })]);
+    files.push(["manifest.json", `${JSON.stringify(manifest(compiled.program), null, 2)}\n`]);
+  }
+  return writeAll(folder, files);
+};
+
+interface DumpEntry {
+  readonly file: string;
+  readonly pass: string;
+  readonly changed: boolean;
+  readonly operations: number;
+}
+
+const writeDumps = (snapshots: readonly Snapshot[], folder: string, locs: boolean): string[] => {
+  const index: DumpEntry[] = snapshots.map(({ index: at, pass, changed, module }) => ({
+    file: `${String(at).padStart(2, "0")}-${pass}.ir`,
+    pass,
+    changed,
+    operations: module.funcs.reduce((count, func) => count + func.ops.length, 0),
+  }));
+  const files = snapshots.map(({ module }, i): [string, string] => [index[i]?.file ?? "", printModule(module, { locs })]);
+  return writeAll(folder, [...files, ["index.json", `${JSON.stringify({ version: 1, passes: index }, null, 2)}\n`]]);
+};
+
+const writeAll = (folder: string, files: readonly (readonly [name: string, text: string])[]): string[] => {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return files.map(([name, text]) => {
+      const path = join(folder, name);
+      writeFileSync(path, text);
+      return path;
+    });
+  } catch (error) {
+    throw new DiagnosticError([diagnostic("SQ0011", `cannot write to \`${folder}\`: ${plainReason(error)}`)]);
+  }
+};

@@ -1,0 +1,56 @@
+/** @file Training a model file on text, and writing text with what came out. */
+
+import type { Executable, Program } from "../../runtime/abi.ts";
+import type { StepEvent, TrainOptions as LoopOptions, TrainPlan } from "../../runtime/train/loop.ts";
+import type { Progress } from "../../runtime/train/progress.ts";
+import { readText, train as trainProgram } from "../../runtime/node/index.ts";
+import type { TrainFiles, TrainOutcome } from "../../runtime/node/index.ts";
+import { compile } from "./compile.ts";
+import type { ModelOptions } from "./compile.ts";
+import { createBackend, programOf } from "./execute.ts";
+
+export interface TrainOptions extends ModelOptions, Partial<LoopOptions>, TrainFiles {
+  /** Text files, folders or patterns (`src/**` + `/*.ts`); their bytes are the tokens. */
+  readonly data: readonly string[];
+  readonly steps: number;
+  /** Default: the best gpu.js mode of this machine. */
+  readonly backend?: string;
+  readonly onStart?: (start: TrainStart) => void;
+  readonly onProgress?: (progress: Progress, event: StepEvent) => void;
+  /** When aborted: finish the step in hand, save, end. */
+  readonly signal?: AbortSignal;
+}
+
+export interface TrainStart {
+  readonly program: Program;
+  readonly backend: string;
+  readonly plan: TrainPlan;
+  /** The step from which it goes on: 0, or the checkpoint's. */
+  readonly step: number;
+}
+
+export interface TrainResult extends TrainOutcome {
+  readonly program: Program;
+  readonly backend: string;
+}
+
+/** Throws `DiagnosticError` for the model's mistakes, `RuntimeError` for data, checkpoints (SQ06xx) and backends (SQ07xx). */
+export const train = async (options: TrainOptions): Promise<TrainResult> => {
+  const compiled = await compile(options);
+  const program = programOf(compiled);
+  const text = readText(options.data);
+  const executable = await createBackend(compiled, options.backend ?? "gpujs");
+  try {
+    const outcome = await trainOn(program, executable, text, options);
+    return { ...outcome, program, backend: executable.backend };
+  } finally {
+    executable.destroy();
+  }
+};
+
+const trainOn = (program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Promise<TrainOutcome> =>
+  trainProgram(program, executable, text, { ...options, seed: options.seed ?? 0 }, options, {
+    onStart: (plan, step) => options.onStart?.({ program, backend: executable.backend, plan, step }),
+    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
