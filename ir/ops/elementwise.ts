@@ -38,6 +38,7 @@ interface Spec {
   readonly summary: string;
   readonly dtypes?: readonly DType[];
   readonly elements?: Elements;
+  readonly examples?: readonly Example<NoAttrs>[];
 }
 
 const examplesOf = (count: number, dtypes: readonly DType[], elements: Elements): readonly Example<NoAttrs>[] =>
@@ -65,7 +66,7 @@ const unary = (
   });
 
 const binary = (
-  { mnemonic, summary, dtypes = ["f32", "i32"], elements = "normal" }: Spec,
+  { mnemonic, summary, dtypes = ["f32", "i32"], elements = "normal", examples }: Spec,
   f: (a: number, b: number) => number,
   vjp: VjpRule<[a: Value, b: Value], NoAttrs> | "inactive",
 ): Binary =>
@@ -83,7 +84,7 @@ const binary = (
     vjp,
     expand: null,
     flops: perElement,
-    examples: examplesOf(2, dtypes, elements),
+    examples: examples ?? examplesOf(2, dtypes, elements),
   });
 
 /** A rule for y = f(x): the body builds the one contribution. */
@@ -202,10 +203,20 @@ export const max: Binary = binary({ mnemonic: "max", summary: "the larger; a tie
 export const min: Binary = binary({ mnemonic: "min", summary: "the smaller; a tie halves the gradient", elements: "distinct" },
   Math.min, alongBoth(share("lt", "x"), share("lt", "z")));
 
+const division: readonly Example<NoAttrs>[] = [
+  {
+    operands: [
+      { type: named("i32", [["T", 6]]), elements: "index", values: [0, 1, 7, 12, 300, 4095] },
+      { type: named("i32", [["T", 6]]), elements: "index", values: [3, 1, 8, 4, 7, 16] },
+    ],
+    attrs: {},
+  },
+];
+
 /** Operands are non-negative, the divisor is not 0. */
-export const idiv: Binary = binary({ mnemonic: "idiv", summary: "floor(a / b) of non-negative integers", dtypes: ["i32"] },
+export const idiv: Binary = binary({ mnemonic: "idiv", summary: "floor(a / b) of non-negative integers", dtypes: ["i32"], examples: division },
   (a, b) => Math.floor(a / b), "inactive");
 
 /** Operands are non-negative, the divisor is not 0. */
-export const mod: Binary = binary({ mnemonic: "mod", summary: "a - b floor(a / b) of non-negative integers", dtypes: ["i32"] },
+export const mod: Binary = binary({ mnemonic: "mod", summary: "a - b floor(a / b) of non-negative integers", dtypes: ["i32"], examples: division },
   (a, b) => a % b, "inactive");
