@@ -1,0 +1,281 @@
+/** @file Declarations and statements from the concrete syntax tree. Parts that recovery left out make their declaration
+ *  disappear (its error is reported already); everything else is kept, so that checking can go on. */
+
+import type { CstNode, IToken } from "chevrotain";
+import type { Block, Declaration, Expr, Name, ParamDecl, ParamGroup, SourceFile, Statement, TypeExpr } from "./ast.ts";
+import type { BackwardRule, ImportDecl } from "./ast.ts";
+import { buildArgs, buildExpr } from "./build-expr.ts";
+import { childrenInOrder, nameOf, node, nodes, report, requireCommas, spanOf, token, tokens } from "./cst.ts";
+import type { BuildContext } from "./cst.ts";
+import { foreignWord, stringValue } from "./slips.ts";
+
+/** Where lines begin something new; see `Grammar`. */
+export interface FileContext extends BuildContext {
+  readonly fresh: ReadonlySet<IToken>;
+}
+
+export const buildFile = (ctx: FileContext, file: CstNode, length: number): SourceFile => {
+  const declarations = childrenInOrder(file).flatMap((child) => {
+    if (!("children" in child)) return [];
+    if (child.name === "stray") {
+      reportStray(ctx, child);
+      return [];
+    }
+    const built = BUILDERS[child.name]?.(ctx, child) ?? null;
+    return built === null ? [] : [built];
+  });
+  return { file: ctx.file, declarations, span: { file: ctx.file, start: 0, end: length } };
+};
+
+type DeclarationBuilder = (ctx: FileContext, node: CstNode) => Declaration | null;
+
+const BUILDERS: Readonly<Record<string, DeclarationBuilder>> = {
+  importDecl: (ctx, cst) => buildImport(ctx, cst),
+
+  dimDecl: (ctx, cst) => {
+    const name = token(cst, "Name");
+    if (name === undefined) return null;
+    signSlip(ctx, token(cst, "Colon"), "=", "a value is given with `=`");
+    const value = node(cst, "expression");
+    return { kind: "dim", name: nameOf(ctx, name), value: value === undefined ? null : buildExpr(ctx, value), span: spanOf(ctx, cst) };
+  },
+
+  layerDecl: (ctx, cst) => {
+    const name = token(cst, "Name");
+    const block = node(cst, "block");
+    if (name === undefined || block === undefined) return null;
+    return { kind: "layer", name: nameOf(ctx, name), ...buildSignature(ctx, cst), body: buildBlock(ctx, block), span: spanOf(ctx, cst) };
+  },
+
+  fnDecl: (ctx, cst) => {
+    const name = token(cst, "Name");
+    if (name === undefined) return null;
+    return { kind: "fn", name: nameOf(ctx, name), ...buildSignature(ctx, cst), body: buildBody(ctx, cst), span: spanOf(ctx, cst) };
+  },
+
+  modelDecl: (ctx, cst) => {
+    const name = token(cst, "Name");
+    const block = node(cst, "block");
+    if (name === undefined || block === undefined) return null;
+    const { params, result, dimParams } = buildSignature(ctx, cst);
+    noDimParams(ctx, dimParams, "a model");
+    return { kind: "model", name: nameOf(ctx, name), params, result, body: buildBlock(ctx, block), span: spanOf(ctx, cst) };
+  },
+
+  lossDecl: (ctx, cst) => {
+    const { params, dimParams } = buildSignature(ctx, cst);
+    noDimParams(ctx, dimParams, "a loss");
+    return { kind: "loss", params, body: buildBody(ctx, cst), span: spanOf(ctx, cst) };
+  },
+
+  backwardDecl: (ctx, cst) => ({
+    kind: "backward",
+    rules: nodes(cst, "backwardRule").flatMap((rule) => buildRule(ctx, rule)),
+    span: spanOf(ctx, cst),
+  }),
+
+  optimizerDecl: (ctx, cst) => {
+    const name = token(cst, "Name");
+    if (name === undefined) return null;
+    return { kind: "optimizer", name: nameOf(ctx, name), args: buildArgs(ctx, node(cst, "args")), span: spanOf(ctx, cst) };
+  },
+};
+
+const buildImport = (ctx: FileContext, cst: CstNode): ImportDecl | null => {
+  const path = token(cst, "String");
+  if (path === undefined) return null;
+  const names = node(cst, "names");
+  const from = { text: stringValue(path), span: spanOf(ctx, path) };
+  const listed = token(cst, "LeftBrace") === undefined ? null : buildNames(ctx, names);
+  return { kind: "import", names: listed, from, span: spanOf(ctx, cst) };
+};
+
+const buildNames = (ctx: FileContext, names: CstNode | undefined): readonly Name[] => {
+  if (names === undefined) return [];
+  requireCommas(ctx, names, tokens(names, "Name"));
+  return tokens(names, "Name").map((name) => nameOf(ctx, name));
+};
+
+const noDimParams = (ctx: FileContext, dimParams: readonly Name[], what: string): void => {
+  const [first] = dimParams;
+  if (first === undefined) return;
+  report(ctx, first.span, "SQ0101", `${what} takes no dim arguments`, "not possible here", {
+    hint: "its dims are the `dim`s of the file, set with `--dim`",
+  });
+};
+
+interface Signature {
+  readonly dimParams: readonly Name[];
+  readonly params: readonly ParamDecl[];
+  readonly result: TypeExpr | null;
+}
+
+const buildSignature = (ctx: FileContext, cst: CstNode): Signature => {
+  const signature = node(cst, "signature");
+  if (signature === undefined) return { dimParams: [], params: [], result: null };
+  const formals = nodes(signature, "formal");
+  requireCommas(ctx, signature, formals);
+  const params = formals.flatMap((formal) => {
+    const name = token(formal, "Name");
+    if (name === undefined) return [];
+    const type = node(formal, "type");
+    const fallback = node(formal, "expression");
+    return [{
+      name: nameOf(ctx, name),
+      type: type === undefined ? null : buildType(ctx, type),
+      fallback: fallback === undefined ? null : buildExpr(ctx, fallback),
+      span: spanOf(ctx, formal),
+    }];
+  });
+  const result = node(signature, "type");
+  return { dimParams: buildNames(ctx, node(signature, "names")), params, result: result === undefined ? null : buildType(ctx, result) };
+};
+
+const DTYPES: ReadonlyMap<string, TypeExpr["dtype"]> = new Map([["float", "float"], ["int", "int"], ["bool", "bool"]]);
+
+const buildType = (ctx: FileContext, cst: CstNode): TypeExpr => {
+  const written = token(cst, "Name");
+  const dtype = written === undefined ? "float" : DTYPES.get(written.image);
+  if (written !== undefined && dtype === undefined)
+    report(ctx, spanOf(ctx, written), "SQ0120", `unknown type \`${written.image}\``, "not a type", {
+      hint: "types are `[B, T]` (floats), `int[B, T]`, `bool[B, T]`, and the scalars `float`, `int` and `bool`",
+    });
+  const axes = node(cst, "axes");
+  const span = spanOf(ctx, cst);
+  if (axes === undefined) return { dtype: dtype ?? "float", axes: null, ellipsis: false, span };
+  const items = childrenInOrder(axes).filter((child) => "children" in child || child.tokenType.name === "Ellipsis");
+  requireCommas(ctx, axes, items);
+  items.forEach((item, i) => {
+    if (!("children" in item) && i > 0) report(ctx, spanOf(ctx, item), "SQ0119", "`...` stands only first in a type", "not possible here");
+  });
+  const ellipsis = tokens(axes, "Ellipsis").length > 0;
+  return { dtype: dtype ?? "float", axes: nodes(axes, "expression").map((axis) => buildExpr(ctx, axis)), ellipsis, span };
+};
+
+const buildRule = (ctx: FileContext, cst: CstNode): readonly BackwardRule[] => {
+  const pattern = node(cst, "pattern");
+  const policy = token(cst, "Name");
+  if (pattern === undefined || policy === undefined) return [];
+  signSlip(ctx, token(cst, "Equals"), ":", "a policy is given with `:`");
+  const text = nodes(pattern, "segment").flatMap((segment) => childrenInOrder(segment).map((part) => ("children" in part ? "" : part.image))).join(".");
+  const args = buildArgs(ctx, node(cst, "args"));
+  return [{ pattern: { text, span: spanOf(ctx, pattern) }, policy: nameOf(ctx, policy), args, span: spanOf(ctx, cst) }];
+};
+
+const buildBody = (ctx: FileContext, cst: CstNode): Block | Expr => {
+  const body = node(cst, "body");
+  const block = body === undefined ? undefined : node(body, "block");
+  if (block !== undefined) return buildBlock(ctx, block);
+  return body === undefined ? { kind: "error", span: spanOf(ctx, cst) } : buildExpr(ctx, node(body, "expression"));
+};
+
+const buildBlock = (ctx: FileContext, block: CstNode): Block => ({
+  kind: "block",
+  statements: nodes(block, "statement").flatMap((statement) => buildStatement(ctx, statement)),
+  span: spanOf(ctx, block),
+});
+
+const buildStatement = (ctx: FileContext, statement: CstNode): readonly Statement[] => {
+  const [child] = childrenInOrder(statement);
+  if (child === undefined) return [];
+  const span = spanOf(ctx, child);
+  if (!("children" in child)) {
+    reportJunk(ctx, child);
+    return [];
+  }
+  const value = (): Expr => buildExpr(ctx, node(child, "expression"));
+  const name = token(child, "Name");
+  switch (child.name) {
+    case "paramStatement":
+      return buildParam(ctx, child);
+    case "letStatement":
+      signSlip(ctx, token(child, "Colon"), "=", "a value is given with `=`");
+      return name === undefined ? [] : [{ kind: "let", names: tokens(child, "Name").map((written) => nameOf(ctx, written)), value: value(), span }];
+    case "assignment":
+      return name === undefined ? [] : [{ kind: "assign", name: nameOf(ctx, name), value: value(), span }];
+    case "repeatStatement": {
+      const block = node(child, "block");
+      return block === undefined ? [] : [{ kind: "repeat", count: value(), body: buildBlock(ctx, block), span }];
+    }
+    case "returnStatement":
+      return [{ kind: "return", value: value(), span }];
+    default:
+      reportExpression(ctx, child);
+      return [];
+  }
+};
+
+const buildParam = (ctx: FileContext, cst: CstNode): readonly Statement[] => {
+  const groups: ParamGroup[] = nodes(cst, "paramGroup").flatMap((group) => {
+    const type = node(group, "type");
+    const names = tokens(group, "Name").map((name) => nameOf(ctx, name));
+    return type === undefined || names.length === 0 ? [] : [{ names, type: buildType(ctx, type), span: spanOf(ctx, group) }];
+  });
+  signSlip(ctx, token(cst, "Equals"), "~", "how a parameter starts is given with `~`");
+  const init = node(cst, "expression");
+  return [{ kind: "param", groups, init: init === undefined ? null : buildExpr(ctx, init), span: spanOf(ctx, cst) }];
+};
+
+const signSlip = (ctx: FileContext, written: IToken | undefined, meant: string, message: string): void => {
+  if (written === undefined) return;
+  report(ctx, spanOf(ctx, written), "SQ0107", message, `\`${meant}\` belongs here`, { hint: `write \`${meant}\` instead of \`${written.image}\`` });
+};
+
+/** A value that nothing is done with; or the rest of a line above, which the writer thought would go on. */
+const reportExpression = (ctx: FileContext, expression: CstNode): void => {
+  const first = leftmost(expression);
+  const span = spanOf(ctx, expression);
+  if (first !== undefined && ctx.fresh.has(first) && BOUND.has(first.image)) return reportBound(ctx, first);
+  const foreign = first === undefined ? null : foreignWord(first);
+  if (first !== undefined && foreign !== null)
+    return report(ctx, spanOf(ctx, first), "SQ0109", foreign.message, foreign.label, { hint: foreign.hint });
+  report(ctx, span, "SQ0113", "nothing is done with this value", "not a statement", {
+    hint: "give it a name with `let y = …`, or `return` it",
+  });
+};
+
+const BOUND: ReadonlySet<string> = new Set(["(", "[", "-"]);
+
+const reportBound = (ctx: FileContext, first: IToken): void =>
+  report(ctx, spanOf(ctx, first), "SQ0117", `a line that begins with \`${first.image}\` does not continue the line above`, "begins something new", {
+    hint: first.image === "-" ? "end the line above with `-`" : `put the \`${first.image}\` on the line above`,
+  });
+
+const leftmost = (element: CstNode | IToken): IToken | undefined => {
+  if (!("children" in element)) return element;
+  const [first] = childrenInOrder(element);
+  return first === undefined ? undefined : leftmost(first);
+};
+
+const CLOSING: ReadonlySet<string> = new Set([")", "]", "}"]);
+
+const reportJunk = (ctx: FileContext, written: IToken): void => {
+  const span = spanOf(ctx, written);
+  if (written.image === "[" && ctx.fresh.has(written)) return reportBound(ctx, written);
+  if (CLOSING.has(written.image))
+    return report(ctx, span, "SQ0115", `\`${written.image}\` closes nothing`, "no opening bracket belongs to this", { hint: "remove it, or add the opening one" });
+  if (written.image === ",")
+    return report(ctx, span, "SQ0101", "expected a statement, found `,`", "nothing can continue here", { hint: "put several values in parentheses: `(a, b)`" });
+  report(ctx, span, "SQ0101", `expected a statement, found \`${written.image}\``, "no statement begins like this");
+};
+
+const STATEMENT_WORDS: ReadonlySet<string> = new Set(["param", "let", "repeat", "return"]);
+
+/** Text between declarations: one message, about its beginning. */
+const reportStray = (ctx: FileContext, stray: CstNode): void => {
+  const [first, second] = tokens(stray, "Loose");
+  if (first === undefined) return;
+  const span = spanOf(ctx, first);
+  const foreign = foreignWord(first);
+  if (foreign !== null) return report(ctx, span, "SQ0109", foreign.message, foreign.label, { hint: foreign.hint });
+  if (ctx.fresh.has(first) && first.image !== "{" && BOUND.has(first.image)) return reportBound(ctx, first);
+  if (CLOSING.has(first.image))
+    return report(ctx, span, "SQ0115", `\`${first.image}\` closes nothing`, "no opening bracket belongs to this", { hint: "remove it, or add the opening one" });
+  if (STATEMENT_WORDS.has(first.image) || second?.image === "=")
+    return report(ctx, span, "SQ0114", "a statement stands outside of a body", "expected a declaration", {
+      hint: second?.image === "=" ? "a named size is a `dim`; other statements stand in the body of a layer, fn, model or loss" : "move it into the body of a layer, fn, model or loss",
+    });
+  report(ctx, span, "SQ0101", `expected a declaration, found \`${first.image}\``, "no declaration begins like this", {
+    notes: ["declarations begin with import, dim, fn, layer, model, loss, backward or optimizer"],
+  });
+};

@@ -1,0 +1,409 @@
+/** @file The grammar, as chevrotain rules. It is a little wider than the language: slips that are easy to understand
+ *  (`mask = causal`, a forgotten comma, an expression as a statement) are parsed here and reported when the tree is built,
+ *  so that one mistake gives one message and the rest of the file is still read. */
+
+import { CstParser, EOF } from "chevrotain";
+import type { CstNode, IToken, ParserMethod, TokenType } from "chevrotain";
+import { expectations } from "./messages.ts";
+import * as t from "./tokens.ts";
+
+type Rule = ParserMethod<[], CstNode>;
+
+export class Grammar extends CstParser {
+  /** Tokens that begin a line while no `(` or `[` is open: there `(`, `[` and `-` begin something new. */
+  private fresh: ReadonlySet<IToken> = new Set();
+
+  constructor() {
+    super(t.TOKENS, {
+      recoveryEnabled: true,
+      maxLookahead: 2,
+      nodeLocationTracking: "full",
+      errorMessageProvider: expectations,
+    });
+    this.performSelfAnalysis();
+  }
+
+  /** Prepares for one file. */
+  load(tokens: IToken[], fresh: ReadonlySet<IToken>): void {
+    this.fresh = fresh;
+    this.input = tokens;
+  }
+
+  /** A token that exists is worth more to the reader than one that recovery made up: only punctuation is inserted. */
+  override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
+    return type !== t.NameToken && type !== t.StringToken && type !== EOF;
+  }
+
+  private continues(): boolean {
+    const next = this.LA(1);
+    const bound = next.tokenType === t.Minus || next.tokenType === t.LeftParen || next.tokenType === t.LeftBracket;
+    return !(bound && this.fresh.has(next));
+  }
+
+  /** May another item of a list follow? After a comma or the opening bracket, or, the comma forgotten, on the same line. */
+  private itemMayFollow(): boolean {
+    const last = this.LA(0);
+    if (last.tokenType === t.Comma || OPENERS.has(last.tokenType)) return true;
+    return (last.endLine ?? 0) === (this.LA(1).startLine ?? 0);
+  }
+
+  readonly file: Rule = this.RULE("file", () => {
+    this.MANY(() =>
+      this.OR([
+        { ALT: () => this.SUBRULE(this.importDecl) },
+        { ALT: () => this.SUBRULE(this.dimDecl) },
+        { ALT: () => this.SUBRULE(this.layerDecl) },
+        { ALT: () => this.SUBRULE(this.fnDecl) },
+        { ALT: () => this.SUBRULE(this.modelDecl) },
+        { ALT: () => this.SUBRULE(this.lossDecl) },
+        { ALT: () => this.SUBRULE(this.backwardDecl) },
+        { ALT: () => this.SUBRULE(this.optimizerDecl) },
+        { ALT: () => this.SUBRULE(this.stray) },
+      ]),
+    );
+  });
+
+  /** What no declaration begins with, up to the next declaration. */
+  readonly stray: Rule = this.RULE("stray", () => {
+    this.AT_LEAST_ONE(() => this.CONSUME(t.Loose));
+  });
+
+  readonly importDecl: Rule = this.RULE("importDecl", () => {
+    this.CONSUME(t.ImportWord);
+    this.OPTION(() => {
+      this.CONSUME(t.LeftBrace);
+      this.SUBRULE(this.names);
+      this.CONSUME(t.RightBrace);
+      this.CONSUME(t.FromWord);
+    });
+    this.CONSUME(t.StringToken);
+  });
+
+  readonly dimDecl: Rule = this.RULE("dimDecl", () => {
+    this.CONSUME(t.DimWord);
+    this.CONSUME(t.NameToken);
+    this.OPTION(() => {
+      this.OR([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Colon) }]);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  readonly layerDecl: Rule = this.RULE("layerDecl", () => {
+    this.CONSUME(t.LayerWord);
+    this.CONSUME(t.NameToken);
+    this.SUBRULE(this.signature);
+    this.SUBRULE(this.block);
+  });
+
+  readonly fnDecl: Rule = this.RULE("fnDecl", () => {
+    this.CONSUME(t.FnWord);
+    this.CONSUME(t.NameToken);
+    this.SUBRULE(this.signature);
+    this.SUBRULE(this.body);
+  });
+
+  readonly modelDecl: Rule = this.RULE("modelDecl", () => {
+    this.CONSUME(t.ModelWord);
+    this.CONSUME(t.NameToken);
+    this.SUBRULE(this.signature);
+    this.SUBRULE(this.block);
+  });
+
+  readonly lossDecl: Rule = this.RULE("lossDecl", () => {
+    this.CONSUME(t.LossWord);
+    this.SUBRULE(this.signature);
+    this.SUBRULE(this.body);
+  });
+
+  /** `[N, M](x: [..., N]) -> [..., M]` */
+  readonly signature: Rule = this.RULE("signature", () => {
+    this.OPTION(() => {
+      this.CONSUME(t.LeftBracket);
+      this.SUBRULE(this.names);
+      this.CONSUME(t.RightBracket);
+    });
+    this.CONSUME(t.LeftParen);
+    this.MANY({
+      GATE: () => this.itemMayFollow(),
+      DEF: () => {
+        this.SUBRULE(this.formal);
+        this.OPTION2(() => this.CONSUME(t.Comma));
+      },
+    });
+    this.CONSUME(t.RightParen);
+    this.OPTION3(() => {
+      this.CONSUME(t.Arrow);
+      this.SUBRULE(this.type);
+    });
+  });
+
+  readonly names: Rule = this.RULE("names", () => {
+    this.MANY({
+      GATE: () => this.itemMayFollow(),
+      DEF: () => {
+        this.CONSUME(t.NameToken);
+        this.OPTION(() => this.CONSUME(t.Comma));
+      },
+    });
+  });
+
+  readonly formal: Rule = this.RULE("formal", () => {
+    this.CONSUME(t.NameToken);
+    this.OPTION(() => {
+      this.CONSUME(t.Colon);
+      this.SUBRULE(this.type);
+    });
+    this.OPTION2(() => {
+      this.CONSUME(t.Equals);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  readonly type: Rule = this.RULE("type", () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(t.NameToken);
+          this.OPTION(() => this.SUBRULE(this.axes));
+        },
+      },
+      { ALT: () => this.SUBRULE2(this.axes) },
+    ]);
+  });
+
+  readonly axes: Rule = this.RULE("axes", () => {
+    this.CONSUME(t.LeftBracket);
+    this.MANY({
+      GATE: () => this.itemMayFollow(),
+      DEF: () => {
+        this.OR([{ ALT: () => this.CONSUME(t.Ellipsis) }, { ALT: () => this.SUBRULE(this.expression) }]);
+        this.OPTION(() => this.CONSUME(t.Comma));
+      },
+    });
+    this.CONSUME(t.RightBracket);
+  });
+
+  readonly backwardDecl: Rule = this.RULE("backwardDecl", () => {
+    this.CONSUME(t.BackwardWord);
+    this.CONSUME(t.LeftBrace);
+    this.MANY(() => this.SUBRULE(this.backwardRule));
+    this.CONSUME(t.RightBrace);
+  });
+
+  readonly backwardRule: Rule = this.RULE("backwardRule", () => {
+    this.SUBRULE(this.pattern);
+    this.OR([{ ALT: () => this.CONSUME(t.Colon) }, { ALT: () => this.CONSUME(t.Equals) }]);
+    this.CONSUME(t.NameToken);
+    this.OPTION(() => this.SUBRULE(this.args));
+  });
+
+  readonly pattern: Rule = this.RULE("pattern", () => {
+    this.SUBRULE(this.segment);
+    this.MANY(() => {
+      this.CONSUME(t.Dot);
+      this.SUBRULE2(this.segment);
+    });
+  });
+
+  readonly segment: Rule = this.RULE("segment", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(t.NameToken) },
+      { ALT: () => this.CONSUME(t.NumberToken) },
+      { ALT: () => this.CONSUME(t.Star) },
+      { ALT: () => this.CONSUME(t.Power) },
+    ]);
+  });
+
+  readonly optimizerDecl: Rule = this.RULE("optimizerDecl", () => {
+    this.CONSUME(t.OptimizerWord);
+    this.CONSUME(t.NameToken);
+    this.OPTION(() => this.SUBRULE(this.args));
+  });
+
+  readonly body: Rule = this.RULE("body", () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.block) },
+      {
+        ALT: () => {
+          this.CONSUME(t.Equals);
+          this.SUBRULE(this.expression);
+        },
+      },
+    ]);
+  });
+
+  readonly block: Rule = this.RULE("block", () => {
+    this.CONSUME(t.LeftBrace);
+    this.MANY(() => this.SUBRULE(this.statement));
+    this.CONSUME(t.RightBrace);
+  });
+
+  readonly statement: Rule = this.RULE("statement", () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.paramStatement) },
+      { ALT: () => this.SUBRULE(this.letStatement) },
+      { ALT: () => this.SUBRULE(this.repeatStatement) },
+      { ALT: () => this.SUBRULE(this.returnStatement) },
+      { ALT: () => this.SUBRULE(this.assignment) },
+      { ALT: () => this.SUBRULE(this.expression) },
+      { ALT: () => this.CONSUME(t.Junk) },
+    ]);
+  });
+
+  readonly paramStatement: Rule = this.RULE("paramStatement", () => {
+    this.CONSUME(t.ParamWord);
+    this.SUBRULE(this.paramGroup);
+    this.MANY(() => {
+      this.CONSUME(t.Comma);
+      this.SUBRULE2(this.paramGroup);
+    });
+    this.OPTION(() => {
+      this.OR([{ ALT: () => this.CONSUME(t.Tilde) }, { ALT: () => this.CONSUME(t.Equals) }]);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  readonly paramGroup: Rule = this.RULE("paramGroup", () => {
+    this.CONSUME(t.NameToken);
+    this.MANY(() => {
+      this.CONSUME(t.Comma);
+      this.CONSUME2(t.NameToken);
+    });
+    this.CONSUME(t.Colon);
+    this.SUBRULE(this.type);
+  });
+
+  readonly letStatement: Rule = this.RULE("letStatement", () => {
+    this.CONSUME(t.LetWord);
+    this.CONSUME(t.NameToken);
+    this.MANY(() => {
+      this.CONSUME(t.Comma);
+      this.CONSUME2(t.NameToken);
+    });
+    this.OR([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Colon) }]);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly assignment: Rule = this.RULE("assignment", () => {
+    this.CONSUME(t.NameToken);
+    this.CONSUME(t.Equals);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly repeatStatement: Rule = this.RULE("repeatStatement", () => {
+    this.CONSUME(t.RepeatWord);
+    this.SUBRULE(this.expression);
+    this.SUBRULE(this.block);
+  });
+
+  readonly returnStatement: Rule = this.RULE("returnStatement", () => {
+    this.CONSUME(t.ReturnWord);
+    this.SUBRULE(this.expression);
+  });
+
+  /** Operands and operators in a row; `build-expr.ts` applies the precedences. One rule for all levels keeps the stack
+   *  of a deeply nested expression short. */
+  readonly expression: Rule = this.RULE("expression", () => {
+    this.SUBRULE(this.operand);
+    this.MANY({
+      GATE: () => this.continues(),
+      DEF: () => {
+        this.CONSUME(t.BinaryOperatorToken);
+        this.SUBRULE2(this.operand);
+      },
+    });
+  });
+
+  readonly operand: Rule = this.RULE("operand", () => {
+    this.MANY(() => this.OR([{ ALT: () => this.CONSUME(t.Minus) }, { ALT: () => this.CONSUME(t.NotWord) }]));
+    this.SUBRULE(this.atom);
+    this.MANY2({
+      GATE: () => this.continues(),
+      DEF: () =>
+        this.OR2([
+          { ALT: () => this.SUBRULE(this.args) },
+          { ALT: () => this.SUBRULE(this.indices) },
+          { ALT: () => this.SUBRULE(this.member) },
+        ]),
+    });
+  });
+
+  readonly atom: Rule = this.RULE("atom", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(t.NameToken) },
+      { ALT: () => this.CONSUME(t.NumberToken) },
+      { ALT: () => this.CONSUME(t.StringToken) },
+      { ALT: () => this.CONSUME(t.TrueWord) },
+      { ALT: () => this.CONSUME(t.FalseWord) },
+      { ALT: () => this.SUBRULE(this.paren) },
+    ]);
+  });
+
+  readonly paren: Rule = this.RULE("paren", () => {
+    this.CONSUME(t.LeftParen);
+    this.MANY({
+      GATE: () => this.itemMayFollow(),
+      DEF: () => {
+        this.SUBRULE(this.expression);
+        this.OPTION(() => this.CONSUME(t.Comma));
+      },
+    });
+    this.CONSUME(t.RightParen);
+  });
+
+  readonly args: Rule = this.RULE("args", () => {
+    this.CONSUME(t.LeftParen);
+    this.MANY({
+      GATE: () => this.itemMayFollow(),
+      DEF: () => {
+        this.SUBRULE(this.arg);
+        this.OPTION(() => this.CONSUME(t.Comma));
+      },
+    });
+    this.CONSUME(t.RightParen);
+  });
+
+  readonly arg: Rule = this.RULE("arg", () => {
+    this.OPTION(() => {
+      this.CONSUME(t.NameToken);
+      this.OR([{ ALT: () => this.CONSUME(t.Colon) }, { ALT: () => this.CONSUME(t.Equals) }]);
+    });
+    this.SUBRULE(this.expression);
+  });
+
+  readonly indices: Rule = this.RULE("indices", () => {
+    this.CONSUME(t.LeftBracket);
+    this.MANY({
+      GATE: () => this.itemMayFollow(),
+      DEF: () => {
+        this.SUBRULE(this.indexItem);
+        this.OPTION(() => this.CONSUME(t.Comma));
+      },
+    });
+    this.CONSUME(t.RightBracket);
+  });
+
+  readonly indexItem: Rule = this.RULE("indexItem", () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.SUBRULE(this.expression);
+          this.OPTION(() => this.SUBRULE(this.sliceRest));
+        },
+      },
+      { ALT: () => this.SUBRULE2(this.sliceRest) },
+    ]);
+  });
+
+  readonly sliceRest: Rule = this.RULE("sliceRest", () => {
+    this.CONSUME(t.Colon);
+    this.OPTION(() => this.SUBRULE(this.expression));
+  });
+
+  readonly member: Rule = this.RULE("member", () => {
+    this.CONSUME(t.Dot);
+    this.CONSUME(t.NameToken);
+  });
+}
+
+const OPENERS: ReadonlySet<TokenType> = new Set([t.LeftParen, t.LeftBracket, t.LeftBrace]);
