@@ -2,9 +2,10 @@
  *  the model's dimensions. The interpreter counts the same numbers while it runs, and tests hold the two together. */
 
 import type { CostContext, Func, Operation, TensorType, Value } from "./core.ts";
+import { BYTES_PER_ELEMENT } from "./core.ts";
 import * as poly from "./poly.ts";
 import type { Poly } from "./poly.ts";
-import { bytesOf, tensor } from "./types.ts";
+import { bytesOf, elements, tensor } from "./types.ts";
 
 export interface Cost {
   readonly flops: Poly;
@@ -34,11 +35,15 @@ export const costOf = (operation: Operation): Cost => {
 /** The same type with every axis spelled by its size. */
 const numeric = (type: TensorType): TensorType => tensor(type.dtype, type.shape);
 
-/** Bytes moved by an operation at the sizes it has. */
-export const bytesOfOperation = (operation: Operation): number => {
-  const operandTypes = typesOf(operation.operands).map(numeric);
-  const resultTypes = typesOf(operation.results).map(numeric);
-  return poly.evaluate(bytesIn(operation, { operandTypes, resultTypes, attrs: operation.attrs }), new Map());
+const bytesAt = (types: readonly TensorType[]): number =>
+  types.reduce((sum, type) => sum + elements(type), 0) * BYTES_PER_ELEMENT;
+
+/** Bytes moved by an operation at the sizes it has. (The interpreter asks this for every operation it runs.) */
+export const bytesOfOperation = ({ op, operands, results, attrs }: Operation): number => {
+  const [operandTypes, resultTypes] = [typesOf(operands), typesOf(results)];
+  if (op.bytes === undefined) return bytesAt(operandTypes) + bytesAt(resultTypes);
+  const ctx = { operandTypes: operandTypes.map(numeric), resultTypes: resultTypes.map(numeric), attrs };
+  return poly.evaluate(op.bytes(ctx), new Map());
 };
 
 const total = (costs: readonly Cost[]): Cost => ({

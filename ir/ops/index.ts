@@ -7,6 +7,7 @@ import * as logic from "./logic.ts";
 import * as constant from "./constant.ts";
 import * as reduce from "./reduce.ts";
 import * as shape from "./shape.ts";
+import * as bucket from "./bucket.ts";
 import * as gather from "./gather.ts";
 import * as contract from "./contract.ts";
 import * as random from "./random.ts";
@@ -20,6 +21,7 @@ export * from "./logic.ts";
 export * from "./constant.ts";
 export * from "./reduce.ts";
 export * from "./shape.ts";
+export * from "./bucket.ts";
 export * from "./gather.ts";
 export * from "./contract.ts";
 export * from "./random.ts";
@@ -29,7 +31,7 @@ export * from "./attention.ts";
 export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
-  elementwise, logic, constant, reduce, shape, gather, contract, random,
+  elementwise, logic, constant, reduce, shape, bucket, gather, contract, random,
   softmax, crossEntropy, attention, optimizer,
 ];
 

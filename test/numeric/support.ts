@@ -92,9 +92,12 @@ export const environment = (types: readonly TensorType[]): ReadonlyMap<string, n
 
 const norm = (x: Data): number => Math.hypot(...x);
 
-/** |a - b| / |b| in the Frobenius norm; |a| where b vanishes. */
+/** Below this norm a gradient of numbers near 1 is the rounding of its differences. */
+const NEGLIGIBLE = 1e-4;
+
+/** |a - b| / |b| in the Frobenius norm, |b| taken no smaller than `NEGLIGIBLE`. */
 export const relativeError = (a: Data, b: Data): number => {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   const difference = norm(a.map((x, i) => x - (b[i] ?? Number.NaN)));
-  return difference / (norm(b) || 1);
+  return difference / Math.max(norm(b), NEGLIGIBLE);
 };
