@@ -38,14 +38,17 @@ export interface PassContext {
 export interface Pass<O extends Readonly<Record<string, OptionValue>> = Readonly<Record<string, OptionValue>>> {
   readonly name: string;
   readonly summary: string;
-  /** The stage the module must satisfy before, and satisfies after. */
+  /** The stage the module must satisfy before, and satisfies after; "same": whichever it satisfied before. */
   readonly before: StageName;
-  readonly after: StageName;
+  readonly after: StageName | "same";
   readonly options: { readonly [K in keyof O]: Option<O[K]> };
   readonly run: (module: Module, options: O, ctx: PassContext) => Module;
 }
 
-// A list of passes holds passes with different options; each is only called with its own (run.ts fills the defaults).
-export type AnyPass = Pass<never> | Pass;
+/** A pass whose options are its own business; only `run.ts` calls it, with the options it declared. */
+export interface AnyPass extends Omit<Pass, "options" | "run"> {
+  readonly options: Readonly<Record<string, Option<OptionValue>>>;
+  readonly run: (module: Module, options: never, ctx: PassContext) => Module;
+}
 
 export const definePass = <O extends Readonly<Record<string, OptionValue>>>(pass: Pass<O>): Pass<O> => pass;

@@ -57,4 +57,12 @@ export const GRADIENT_CODES = {
     bad: "optimizer adamw(betas: 0.9)",
     good: "optimizer adamw(lr: 3e-4, betas: (0.9, 0.95))",
   },
+  SQ0508: {
+    title: "a pass names a function or result that the module does not have",
+    explanation:
+      "`differentiate{of=…,result=…}` and `make-step{of=…}` act on functions of the module by name. The message lists the names there are. " +
+      "What is differentiated must be a float result; `make-step` needs the function that `differentiate` makes.",
+    bad: "subquad opt model.ir --passes 'differentiate{of=forward_pass}'",
+    good: "subquad opt model.ir --passes 'differentiate{of=forward}'",
+  },
 } as const satisfies Record<string, CodeEntry>;

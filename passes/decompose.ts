@@ -1,0 +1,44 @@
+/** @file Expands every op that kernels are not made of, and splits reductions too long for one thread.
+ *  Before  gradient.  After  kernel: only ops without `expand`; no reduction runs over more than LONGEST elements.
+ *  Changes numerics: the order of additions where a sum is split; expansions are the definition of the op. */
+
+import type { Func, Operation } from "../ir/core.ts";
+import { fused } from "../ir/span.ts";
+import { Substitution, buildAt, liveOps, mapFuncs } from "./edit.ts";
+import { definePass } from "./pass.ts";
+import type { PassContext } from "./pass.ts";
+import { splitOf } from "./split-reduction.ts";
+
+export const decompose = definePass({
+  name: "decompose",
+  summary: "expands composite ops into kernel ops and splits long reductions",
+  before: "gradient",
+  after: "kernel",
+  options: {},
+  run: (module, _options, ctx) => mapFuncs(module, (func) => decomposed(func, ctx)),
+});
+
+const decomposed = (func: Func, ctx: PassContext): Func => {
+  const substitution = new Substitution();
+  const ops: Operation[] = [];
+  let changed = false;
+  const visit = (original: Operation): void => {
+    const operation = substitution.apply(original);
+    const body = operation.op.expand ?? splitOf(operation);
+    if (body === null) {
+      ops.push(operation);
+      return;
+    }
+    changed = true;
+    ctx.count(operation.op.expand === null ? `split ${operation.op.mnemonic}` : `expand ${operation.op.mnemonic}`);
+    const origin = { path: operation.path, loc: fused("decompose", [operation.loc]) };
+    const names = operation.results.map((result) => result.name);
+    const built = buildAt(origin, names, (b) => body(b, operation.operands, operation.attrs));
+    operation.results.forEach((result, i) => substitution.set(result, built.values[i] ?? result));
+    for (const inner of built.ops) visit(inner);
+  };
+  for (const operation of func.ops) visit(operation);
+  if (!changed) return func;
+  const results = func.results.map((result) => ({ ...result, value: substitution.of(result.value) }));
+  return { ...func, results, ops: liveOps(ops, results.map((result) => result.value)) };
+};

@@ -1,0 +1,87 @@
+/** @file What passes share when they make a new function out of an old one. Everything is linear in the operations. */
+
+import { Builder } from "../ir/builder.ts";
+import type { Origin } from "../ir/builder.ts";
+import type { Func, Module, Operation, Value } from "../ir/core.ts";
+
+/** Values that stand for other values from now on. */
+export class Substitution {
+  readonly #to = new Map<Value, Value>();
+
+  set(from: Value, to: Value): void {
+    if (from !== to) this.#to.set(from, to);
+  }
+
+  /** What stands for `value`; follows replacements of replacements. */
+  of(value: Value): Value {
+    let current = value;
+    for (let next = this.#to.get(current); next !== undefined; next = this.#to.get(current)) current = next;
+    if (current !== value) this.#to.set(value, current);
+    return current;
+  }
+
+  /** The operation with its operands replaced; the same object where none is. */
+  apply(operation: Operation): Operation {
+    const operands = operation.operands.map((operand) => this.of(operand));
+    return operands.every((operand, i) => operand === operation.operands[i]) ? operation : { ...operation, operands };
+  }
+}
+
+export interface Built<V> {
+  readonly ops: readonly Operation[];
+  readonly values: readonly V[];
+}
+
+/** Runs `body` on a fresh builder at `origin`. A returned value that it built and left without a name gets `names[i]`. */
+export const buildAt = <V extends Value | null>(
+  origin: Origin,
+  names: readonly string[],
+  body: (b: Builder) => readonly V[],
+): Built<V> => {
+  const b = new Builder();
+  const values = b.at(origin, () => body(b));
+  const renamed = new Map<Value, Value>();
+  values.forEach((value, i) => {
+    const name = names[i] ?? "";
+    if (value !== null && value.name === "" && name !== "" && !renamed.has(value)) renamed.set(value, { ...value, name });
+  });
+  const rename = (value: Value): Value => (built.has(value) ? (renamed.get(value) ?? value) : value);
+  const built = new Set(b.ops.flatMap((operation) => operation.results));
+  if (![...renamed.keys()].some((value) => built.has(value))) return { ops: b.ops, values };
+  return {
+    ops: b.ops.map((op) => ({ ...op, operands: op.operands.map(rename), results: op.results.map(rename) })),
+    values: values.map((value) => (value === null ? value : (rename(value) as V))),
+  };
+};
+
+/** Operations whose results something needs, in order. */
+export const liveOps = (ops: readonly Operation[], results: readonly Value[]): readonly Operation[] => {
+  const needed = new Set(results);
+  const kept: Operation[] = [];
+  for (let i = ops.length - 1; i >= 0; i--) {
+    const operation = ops[i];
+    if (operation === undefined || !operation.results.some((result) => needed.has(result))) continue;
+    for (const operand of operation.operands) needed.add(operand);
+    kept.push(operation);
+  }
+  return kept.reverse();
+};
+
+/** The operation that computes each value. */
+export const definitions = (ops: readonly Operation[]): Map<Value, Operation> => {
+  const defs = new Map<Value, Operation>();
+  for (const operation of ops) for (const result of operation.results) defs.set(result, operation);
+  return defs;
+};
+
+/** The module with every function mapped; the same object where no function changes. */
+export const mapFuncs = (module: Module, body: (func: Func) => Func): Module => {
+  const funcs = module.funcs.map(body);
+  return funcs.every((func, i) => func === module.funcs[i]) ? module : { ...module, funcs };
+};
+
+/** The module with `func` added after the others, or in place of the one that has its name. */
+export const withFunc = (module: Module, func: Func): Module => {
+  const others = module.funcs.filter((other) => other.name !== func.name);
+  return { ...module, funcs: [...others, func] };
+};

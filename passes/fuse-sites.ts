@@ -1,0 +1,164 @@
+/** @file Bookkeeping of `fuse`: which kernels compute or load a value, at how many different indices, how often. */
+
+import type { AnyOp, Operation, Value } from "../ir/core.ts";
+import {
+  broadcast, bucketHeads, bucketNext, bucketSum, concat, constant, einsum, gather, iota, pad, randomUniform, reduceMax,
+  reduceSum, reshape, slice, transpose,
+} from "../ir/ops/index.ts";
+import { elements } from "../ir/types.ts";
+import { loopCount, readsOf } from "./kernel-cost.ts";
+import { LONGEST } from "./split-reduction.ts";
+
+/** Arrays a kernel can read. */
+const INPUTS = 7;
+/** Operations in one kernel, each counted once an index at which it is computed. */
+const NODES = 128;
+
+/** One index at which a kernel needs a value. */
+interface Site {
+  readonly kernel: Kernel;
+  /** The number of the index; uses of a value at one index of one kernel are one computation. */
+  readonly at: number;
+  /** Times the value is computed there, in all threads together and in one. */
+  readonly evals: number;
+  readonly iterations: number;
+}
+
+/** What is known about a kernel while its tree grows. */
+interface Kernel {
+  /** Values it reads: buffers, or operations that are not decided yet. */
+  readonly leaves: Set<Value>;
+  nodes: number;
+  iterations: number;
+}
+
+export interface Use {
+  readonly evals: number;
+  readonly inLoop: boolean;
+}
+
+/** Values that are computed from nothing and therefore never read from a buffer. */
+export const isFree = ({ op }: Operation): boolean => op === constant || op === iota;
+
+export class KernelSites {
+  readonly #sites = new Map<Value, Map<Kernel, Site[]>>();
+  readonly #free: ReadonlySet<Value>;
+  readonly #indices = new IndexNumbers();
+
+  constructor(free: ReadonlySet<Value>) {
+    this.#free = free;
+  }
+
+  /** How the kernels decided so far use a value; null if none does. */
+  useOf(value: Value): Use | null {
+    const sites = this.#sitesOf(value);
+    if (sites.length === 0) return null;
+    return {
+      evals: sites.reduce((sum, site) => sum + site.evals, 0),
+      inLoop: sites.some((site) => site.iterations > 1),
+    };
+  }
+
+  /** Operands of an operation that come from buffers. */
+  loads(operation: Operation): number {
+    return operation.operands.filter((operand) => !this.#free.has(operand)).length;
+  }
+
+  /** Would every kernel that uses the operation's result still be within the limits if it computed it? */
+  fits(operation: Operation, result: Value): boolean {
+    const loop = loopCount(operation);
+    return [...(this.#sites.get(result) ?? [])].every(([kernel, sites]) => {
+      const leaves = new Set(kernel.leaves);
+      leaves.delete(result);
+      for (const operand of operation.operands) if (!this.#free.has(operand)) leaves.add(operand);
+      const iterations = sites.reduce((sum, site) => sum + (loop > 1 ? site.iterations * loop : 0), kernel.iterations);
+      return leaves.size <= INPUTS && kernel.nodes + sites.length <= NODES && iterations <= LONGEST;
+    });
+  }
+
+  /** The operation is a kernel of its own. */
+  root(operation: Operation, result: Value): void {
+    const kernel: Kernel = { leaves: new Set(), nodes: 1, iterations: loopCount(operation) };
+    this.#reach(operation, [{ kernel, at: ROOT, evals: elements(result.type), iterations: 1 }]);
+  }
+
+  /** The operation is computed wherever its result is used. */
+  inline(operation: Operation, result: Value): void {
+    const sites = this.#sitesOf(result);
+    const loop = loopCount(operation);
+    for (const { kernel, iterations } of sites) {
+      kernel.leaves.delete(result);
+      kernel.nodes += 1;
+      if (loop > 1) kernel.iterations += iterations * loop;
+    }
+    this.#reach(operation, sites);
+  }
+
+  #sitesOf(value: Value): readonly Site[] {
+    return [...(this.#sites.get(value)?.values() ?? [])].flat();
+  }
+
+  /** The operands of an operation computed at `sites` are needed there. */
+  #reach(operation: Operation, sites: readonly Site[]): void {
+    const loop = loopCount(operation);
+    operation.operands.forEach((operand, i) => {
+      if (this.#free.has(operand)) return this.#needFree(operand, sites);
+      const byKernel = this.#sites.get(operand) ?? new Map<Kernel, Site[]>();
+      this.#sites.set(operand, byKernel);
+      for (const site of sites) {
+        const at = this.#indices.operand(operation, i, site.at);
+        site.kernel.leaves.add(operand);
+        const known = byKernel.get(site.kernel) ?? [];
+        if (known.some((other) => other.at === at)) continue;
+        known.push({ kernel: site.kernel, at, evals: site.evals * readsOf(operation, i), iterations: site.iterations * loop });
+        byKernel.set(site.kernel, known);
+      }
+    });
+  }
+
+  /** A free value is inlined wherever it is used; one site is enough to know that it is used. */
+  #needFree(value: Value, sites: readonly Site[]): void {
+    const [first] = sites;
+    if (first !== undefined && !this.#sites.has(value)) this.#sites.set(value, new Map([[first.kernel, [{ ...first, evals: 0 }]]]));
+  }
+}
+
+/** The index at which the kernel's own result is computed. */
+const ROOT = 0;
+/** The only index of a tensor with one element. */
+const ONLY = 1;
+
+/** Numbers for indices: the same number for the same index of the same kernel, as code generation will see it. */
+class IndexNumbers {
+  readonly #numbers = new Map<string, number>();
+  readonly #operations = new Map<Operation, number>();
+
+  operand(operation: Operation, i: number, at: number): number {
+    const { op, operands, results } = operation;
+    const operand = operands[i];
+    if (operand !== undefined && elements(operand.type) === 1) return ONLY;
+    if (!MOVES.has(op)) return at;
+    const key = `${at}:${this.#move(operation, i)}:${operand?.type.shape.join()}:${results[0]?.type.shape.join()}`;
+    const number = this.#numbers.get(key) ?? this.#numbers.size + 2;
+    this.#numbers.set(key, number);
+    return number;
+  }
+
+  /** Moves with equal texts lead from an index to the same index; an op with a loop has a variable of its own. */
+  #move(operation: Operation, i: number): string {
+    const { op, attrs } = operation;
+    if (op === broadcast) return `broadcast ${(attrs as { readonly axes: readonly number[] }).axes.join()}`;
+    if (op === transpose) return `transpose ${(attrs as { readonly perm: readonly number[] }).perm.join()}`;
+    if (op === slice) return `slice ${(attrs as { readonly starts: readonly number[] }).starts.join()}`;
+    if (op === reshape) return "reshape";
+    const known = this.#operations.get(operation) ?? this.#operations.size;
+    this.#operations.set(operation, known);
+    return `operation ${known} ${i}`;
+  }
+}
+
+/** Ops that read their operands at another index than their own; all others are elementwise. */
+const MOVES: ReadonlySet<AnyOp> = new Set<AnyOp>([
+  broadcast, transpose, slice, reshape, pad, concat, gather, reduceSum, reduceMax, einsum, bucketHeads, bucketNext,
+  bucketSum, randomUniform,
+]);

@@ -1,0 +1,30 @@
+/** @file The pipelines, as data: read this first to see what the compiler does. */
+
+import { recognizeAttention } from "./attention/recognize.ts";
+import { canonicalize } from "./canonicalize.ts";
+import { cse } from "./cse.ts";
+import { dce } from "./dce.ts";
+import { decompose } from "./decompose.ts";
+import { differentiate } from "./differentiate.ts";
+import { fuse } from "./fuse.ts";
+import { makeStep } from "./make-step.ts";
+import { planMemoryPass } from "./plan-memory.ts";
+import { step } from "./run.ts";
+import type { Pipeline } from "./run.ts";
+
+/** What the model says, with written-out attention made whole. */
+const understand: Pipeline = [step(canonicalize), step(cse), step(recognizeAttention), step(dce)];
+
+const derive: Pipeline = [step(differentiate), step(makeStep)];
+
+const clean: Pipeline = [step(canonicalize), step(cse), step(dce)];
+
+/** To operations that are kernels, or parts of one, with a place in memory each. */
+const lower: Pipeline = [step(decompose), ...clean, step(fuse), step(planMemoryPass)];
+
+export const PIPELINES = {
+  /** Exact gradients. */
+  exact: [...understand, ...derive, ...clean, ...lower],
+  /** No gradient: for programs that are only run forwards. */
+  forward: [...understand, ...lower],
+} as const satisfies Readonly<Record<string, Pipeline>>;
