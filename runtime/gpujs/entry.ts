@@ -30,10 +30,17 @@ export function kernelTable(gpu: GPU, program: Program, mode: Mode): KernelTable
 }
 
 function createKernel(gpu: GPU, source: KernelSource, mode: Mode): IKernelRunShortcut {
-  const kernel = mode.flatOutput ? withFlatOutput(source) : source;
+  const limit = mode.maxExtent === "texture" ? textureSide(gpu) : mode.maxExtent;
+  const flat = source.output.length > 1 && source.output.some((extent) => extent > limit);
+  const kernel = flat ? withFlatOutput(source, mode.name === "cpu" ? "exact" : "rounded") : source;
   const settings: IGPUKernelSettings = { output: [...kernel.output], precision: "single" };
   const made = gpu.createKernel(kernel.source as never, settings);
   return kernel.loopLimit === undefined ? made : made.setLoopMaxIterations(kernel.loopLimit);
+}
+
+/** The types lack the features of the kernel class that gpu.js chose. */
+function textureSide(gpu: GPU): number {
+  return (gpu.Kernel as unknown as { readonly features: { readonly maxTextureSize: number } }).features.maxTextureSize;
 }
 
 /** @throws RuntimeError SQ0705 when a tensor of the entry is larger than the backend can index exactly. */

@@ -20,18 +20,35 @@ function append(part: unknown, into: Float32Array, at: number): number {
   return part.reduce<number>((next, row) => append(row, into, next), at);
 }
 
-/** The same kernel with a one-dimensional output: `this.thread.x` and its fellows become quotients of the flat index.
- *  On gpu.js's cpu a result of several dimensions is an array of rows, which the next kernel could not index flatly. */
-export function withFlatOutput(kernel: KernelSource): KernelSource {
+/** The same kernel with a one-dimensional output: `this.thread.x` and its fellows become quotients and remainders of the
+ *  flat index. `division` says whether the backend's quotient of integers may miss by one. */
+export function withFlatOutput(kernel: KernelSource, division: "exact" | "rounded"): KernelSource {
   const [width = 1, height = 1, depth = 1] = kernel.output;
   if (kernel.output.length <= 1) return kernel;
-  const axes: readonly [string, string][] = [
-    ["x", `this.thread.x % ${width}`],
-    ["y", `Math.floor(this.thread.x / ${width}) % ${height}`],
-    ["z", `Math.floor(this.thread.x / ${width * height})`],
-  ];
+  const split = division === "exact" ? exactSplit : correctedSplit;
   const body = kernel.source.replace(/this\.thread\.([xyz])/g, "flat_thread_$1");
-  const used = axes.filter(([axis]) => body.includes(`flat_thread_${axis}`));
-  const prologue = used.map(([axis, value]) => `const flat_thread_${axis} = ${value};`).join(" ");
-  return { ...kernel, source: body.replace("{", () => `{ ${prologue}`), output: [width * height * depth] };
+  const lines = [
+    `let flat_row = this.thread.x; let flat_thread_x = 0; let flat_thread_y = 0; let flat_thread_z = 0;`,
+    split("this.thread.x", width, "flat_thread_x", "flat_row"),
+    depth === 1 ? "flat_thread_y = flat_row;" : split("flat_row", height, "flat_thread_y", "flat_thread_z"),
+  ];
+  const source = body.replace("{", () => `{ ${lines.join(" ")}`);
+  return { ...kernel, source, output: [width * height * depth] };
+}
+
+/** remainder = from mod size, quotient = ⌊from / size⌋, where division is that of float64. */
+function exactSplit(from: string, size: number, remainder: string, quotient: string): string {
+  return `${remainder} = ${from} % ${size}; ${quotient} = Math.floor(${from} / ${size});`;
+}
+
+/** The same on GPUs, whose division is good to 2.5 units in the last place: off by one at most, and put right. */
+function correctedSplit(from: string, size: number, remainder: string, quotient: string): string {
+  const name = `${remainder}_in`;
+  return [
+    `const ${name} = ${from};`,
+    `${quotient} = Math.floor(${name} / ${size});`,
+    `${remainder} = ${name} - ${quotient} * ${size};`,
+    `if (${remainder} < 0) { ${quotient} = ${quotient} - 1; ${remainder} = ${remainder} + ${size}; }`,
+    `if (${remainder} >= ${size}) { ${quotient} = ${quotient} + 1; ${remainder} = ${remainder} - ${size}; }`,
+  ].join(" ");
 }

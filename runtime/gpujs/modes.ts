@@ -6,8 +6,9 @@ export interface Mode {
   readonly name: ModeName;
   /** gpu.js's executors that count as having run here; anything else is a fallback. */
   readonly executors: readonly string[];
-  /** Results of several dimensions would reach the next kernel as rows of rows: give kernels flat outputs instead. */
-  readonly flatOutput: boolean;
+  /** Largest extent of an output of several dimensions; beyond it, kernels are given a flat output. `texture`: the side of
+   *  the largest texture, as the device says. On the cpu it is 0: rows of rows are no flat input for the next kernel. */
+  readonly maxExtent: number | "texture";
   /** Pass inputs as gpu.js `Input`, the type its fused executors give to intermediate results: one build a kernel. */
   readonly wrapInputs: boolean;
   /** Largest tensor: where kernels compute indices in float32 the last exact one is 2^24. */
@@ -22,7 +23,7 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   cpu: {
     name: "cpu",
     executors: ["generic"],
-    flatOutput: true,
+    maxExtent: 0,
     wrapInputs: false,
     maxElements: Number.MAX_SAFE_INTEGER,
     note: "plain JavaScript; arithmetic in float64, results rounded to float32",
@@ -30,7 +31,7 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   webasm: {
     name: "webasm",
     executors: ["fused-sync", "fused-threaded"],
-    flatOutput: false,
+    maxExtent: Infinity,
     wrapInputs: true,
     maxElements: FLOAT_INDEX,
     note: "WebAssembly with SIMD; worker threads where SharedArrayBuffer is there",
@@ -38,7 +39,7 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   headlessgl: {
     name: "headlessgl",
     executors: ["generic"],
-    flatOutput: false,
+    maxExtent: "texture",
     wrapInputs: false,
     maxElements: FLOAT_INDEX,
     note: "WebGL 1 in Node through the `gl` package",
@@ -46,7 +47,7 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   webgl2: {
     name: "webgl2",
     executors: ["generic"],
-    flatOutput: false,
+    maxExtent: "texture",
     wrapInputs: false,
     maxElements: FLOAT_INDEX,
     note: "WebGL 2 in a browser",
@@ -54,7 +55,7 @@ export const MODES: Readonly<Record<ModeName, Mode>> = {
   webgpu: {
     name: "webgpu",
     executors: ["fused-encoder"],
-    flatOutput: false,
+    maxExtent: 65_535,
     wrapInputs: true,
     maxElements: FLOAT_INDEX,
     note: "WebGPU compute shaders, in a browser or in Node with the `webgpu` package",

@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bigram, BATCH, LENGTH } from "../runtime/bigram.ts";
+import { expectClose } from "../runtime/expect.ts";
 import { chain, FIXTURES } from "../runtime/programs.ts";
 import { initialParameters, initialState } from "../../runtime/parameters.ts";
 import { createExecutable } from "../../runtime/backends.ts";
 import { i32, scalar } from "../../runtime/tensors.ts";
-import type { Tensors } from "../../runtime/abi.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "./harness.ts";
 
 const missing = browserMissing();
@@ -25,7 +25,7 @@ describe.skipIf(missing !== null)("in Chromium", () => {
     it.each([...FIXTURES, chain(3, 20_000)])("$name", async ({ program, entry, inputs, expected }) => {
       const { outputs, backend: ran } = await browser.measureInBrowser(program, backend, entry, inputs, 2);
       expect(ran).toContain(backend);
-      expectClose(outputs, expected, 1e-5);
+      expectClose(outputs, expected);
     });
 
     it("an SGD step agrees with gpujs:cpu in Node", async () => {
@@ -51,17 +51,7 @@ describe.skipIf(missing !== null)("in Chromium", () => {
   it("`gpujs` takes WebGL 2 where WebGPU is software", async () => {
     const { program, entry, inputs, expected } = chain(2, 4);
     const { outputs, backend } = await browser.measureInBrowser(program, "gpujs", entry, inputs, 1);
-    expectClose(outputs, expected, 1e-5);
+    expectClose(outputs, expected);
     expect(backend).toMatch(/^gpujs:web/);
   });
 });
-
-function expectClose(actual: Tensors, expected: Readonly<Record<string, readonly number[]>>, tolerance: number): void {
-  expect(Object.keys(actual)).toEqual(Object.keys(expected));
-  for (const [name, values] of Object.entries(expected)) {
-    const data = Array.from(actual[name]?.data ?? [], Number);
-    expect(data.length, name).toBe(values.length);
-    const worst = data.reduce((most, value, at) => Math.max(most, Math.abs(value - (values[at] as number)) / (1 + Math.abs(values[at] as number))), 0);
-    expect(worst, name).toBeLessThanOrEqual(tolerance);
-  }
-}

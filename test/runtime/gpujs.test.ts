@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Executable, Program, Tensors } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/backends.ts";
 import { f32, i32 } from "../../runtime/tensors.ts";
+import { expectClose } from "./expect.ts";
 import { chain, FIXTURES } from "./programs.ts";
 
 const open: Executable[] = [];
@@ -13,17 +14,6 @@ async function executable(program: Program, backend: string): Promise<Executable
   return made;
 }
 afterEach(() => open.splice(0).forEach((each) => each.destroy()));
-
-export function expectClose(actual: Tensors, expected: Readonly<Record<string, readonly number[]>>): void {
-  expect(Object.keys(actual)).toEqual(Object.keys(expected));
-  for (const [name, values] of Object.entries(expected)) {
-    const data = Array.from(actual[name]?.data ?? [], Number);
-    expect(data.length, name).toBe(values.length);
-    data.forEach((value, at) => {
-      expect(Math.abs(value - (values[at] as number)), `${name}[${at}]`).toBeLessThanOrEqual(1e-5 * (1 + Math.abs(values[at] as number)));
-    });
-  }
-}
 
 describe.each(["gpujs:cpu", "gpujs:webasm"])("%s", (backend) => {
   it.each([...FIXTURES, chain(1200, 4), chain(3, 20_000)])("$name", async ({ program, entry, inputs, expected }) => {

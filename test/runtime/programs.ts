@@ -181,6 +181,24 @@ function passThrough(): Fixture {
   return { name: "pass-through", program: program(kernels, [it]), entry: "forward", inputs: { ids: i32([3], [1, 7, 0]), unused: f32([2], [4, 5]) }, expected };
 }
 
+/** More rows, or columns, than a texture has. */
+function beyondTextures(width: number, height: number): Fixture {
+  const size = width * height;
+  const kernel: KernelSource = {
+    name: "coordinates",
+    source: `function coordinates(x) {
+  const row = this.thread.y;
+  return x[row * ${width} + this.thread.x] + 2 * row + this.thread.x;
+}`,
+    output: [width, height],
+    inputs: [size],
+  };
+  const x = f32([height, width], Array.from({ length: size }, (_, at) => at % 11));
+  const it = entry("forward", [input("x", 0, [height, width])], [port("result", 2, [height, width])], [launch(0, [0], 1), launch(0, [1], 2)], [size, size, size]);
+  const expected = values(x).map((value, at) => value + 4 * Math.floor(at / width) + 2 * (at % width));
+  return { name: `output [${width}, ${height}]`, program: program([kernel], [it]), entry: "forward", inputs: { x }, expected: { result: expected } };
+}
+
 function noLaunches(): Fixture {
   const it = entry("forward", [input("x", 0, [2, 2])], [port("result", 0, [2, 2])], [], [4]);
   return { name: "no launches", program: program([], [it]), entry: "forward", inputs: { x: f32([2, 2], [1, 2, 3, 4]) }, expected: { result: [1, 2, 3, 4] } };
@@ -218,4 +236,6 @@ export const FIXTURES: readonly Fixture[] = [
   passThrough(),
   noLaunches(),
   walk(),
+  beyondTextures(3, 70_001),
+  beyondTextures(40_009, 7),
 ];
