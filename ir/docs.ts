@@ -7,19 +7,20 @@ import { printOperation } from "./print.ts";
 import { UNKNOWN } from "./span.ts";
 import { STAGES, STAGE_NAMES } from "./stages.ts";
 
-/** The text of `ir/OPS.md`. */
-export const opsReference = (): string =>
+/** The text of `ir/OPS.md`. `rejections` are, by mnemonic, messages of the constraints, as some wrong use provokes them. */
+export const opsReference = (rejections: ReadonlyMap<string, readonly string[]>): string =>
   [
     "<!-- Generated from the op records by `npm run bless`. Do not edit. -->",
     "# Operations",
     "",
     `${OPS.length} operations. Stage *kernel*: kernels are made of it; the others are expanded into those by \`decompose\`.`,
+    "Constraints are shown by a message that each gives; `test/ir/verify/` has the texts that provoke them.",
     "",
     "| op | operands | results | stages | gradient | |",
     "|---|---|---|---|---|---|",
     ...OPS.map(row),
     "",
-    ...OPS.flatMap(section),
+    ...OPS.flatMap((op) => section(op, rejections.get(op.mnemonic) ?? [])),
   ].join("\n");
 
 const stagesOf = (op: AnyOp): string => STAGE_NAMES.filter((stage) => STAGES[stage].has(op)).join(" ");
@@ -34,17 +35,23 @@ const cell = (text: string): string => text.replaceAll("|", "\\|");
 const row = (op: AnyOp): string =>
   `| [\`sq.${op.mnemonic}\`](#sq${op.mnemonic}) | ${op.operands.join(", ")} | ${op.results.join(", ")} | ${stagesOf(op)} | ${gradientOf(op)} | ${cell(op.summary)} |`;
 
-const section = (op: AnyOp): string[] => [
+const section = (op: AnyOp, messages: readonly string[]): string[] => [
   `## sq.${op.mnemonic}`,
   "",
   op.summary,
   "",
   ...attributes(op),
   ...example(op),
+  ...messages.map((message) => `- ${message}`),
+  ...(messages.length === 0 ? [] : [""]),
 ];
 
 const attributes = (op: AnyOp): string[] => {
-  const lines = Object.keys(op.attrs).map((key) => `- \`${key}\`: ${op.attrs[key]?.expects ?? ""}`);
+  const lines = Object.keys(op.attrs).map((key) => {
+    const codec = op.attrs[key];
+    const optional = codec?.decode(null) === undefined ? "" : " (optional)";
+    return `- attribute \`${key}\`${optional}: ${codec?.expects ?? ""}`;
+  });
   return lines.length === 0 ? [] : [...lines, ""];
 };
 

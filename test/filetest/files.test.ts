@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { InternalError } from "../../ir/diagnostic.ts";
+import { parsePipeline } from "../../passes/parse-pipeline.ts";
+import { runPipeline } from "../../passes/run.ts";
 import { ROOT, filesBelow } from "../tools.ts";
 import { BLESSING, bless } from "./bless.ts";
 import { runFileTest } from "./runner.ts";
@@ -12,7 +13,7 @@ const files = filesBelow("test", ".ir").filter((file) => !file.startsWith(join("
 
 it.each(files)("%s", (file) => {
   const text = readFileSync(join(ROOT, file), "utf8");
-  const { failures, blessed } = runFileTest(file, text, () => { throw new InternalError("no passes"); });
+  const { failures, blessed } = runFileTest(file, text, (module, pipeline) => runPipeline(module, parsePipeline(pipeline)).module);
   if (BLESSING) bless(join(ROOT, file), blessed);
   expect(BLESSING && blessed !== text ? [] : failures).toEqual([]);
 });

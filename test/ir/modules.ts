@@ -27,16 +27,20 @@ const applied = (op: AnyOp, operands: readonly Value[], attrs: object): Operatio
 const inputs = (values: readonly Value[]): Param[] =>
   values.map((value, i) => ({ value, name: `in.${i}`, role: "input", init: "" }));
 
-export const moduleOf = (operation: Operation): Module => {
-  const results = operation.results.map((value, i) => ({ value, name: `out.${i}` }));
-  const func: Func = { name: operation.op.mnemonic, params: inputs(operation.operands), ops: [operation], results };
-  return { name: "example", dims: new Map(), funcs: [func], attrs: {} };
-};
+/** A function that applies one operation to its parameters. */
+export const functionOf = (operation: Operation): Func => ({
+  name: operation.op.mnemonic,
+  params: inputs(operation.operands),
+  ops: [operation],
+  results: operation.results.map((value, i) => ({ value, name: `out.${i}` })),
+});
+
+const moduleWith = (func: Func): Module => ({ name: "example", dims: new Map(), funcs: [func], attrs: {} });
 
 /** Every example of every op, labelled. */
 export const exampleModules = (): [label: string, module: Module][] =>
   OPS.flatMap((op) =>
-    op.examples.map((_, i): [string, Module] => [`sq.${op.mnemonic} ${i}`, moduleOf(exampleOperation(op, i))]),
+    op.examples.map((_, i): [string, Module] => [`sq.${op.mnemonic} ${i}`, moduleWith(functionOf(exampleOperation(op, i)))]),
   );
 
 const dim = fc.oneof(
