@@ -4,6 +4,7 @@ export * from "./abi.ts";
 export { BACKENDS, createExecutable, probeBackends, type Backend, type BackendReport } from "./backends.ts";
 export { RuntimeError } from "./errors.ts";
 export { bool, elementCount, f32, i32, scalar, scalarValue, zeros } from "./tensors.ts";
+export { unpackProgram, type PackedEntry, type PackedProgram } from "./packed.ts";
 export { initialParameters, initialState } from "./parameters.ts";
 export { keyFor, philox, randomStream, type RandomStream, type Words } from "./random.ts";
 export { readSafetensors, writeSafetensors, type SafetensorsFile } from "./safetensors.ts";
