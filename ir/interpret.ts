@@ -66,7 +66,11 @@ const readInputs = (func: Func, inputs: ReadonlyMap<string, Data>): Map<Value, D
 
 /** Evaluates `func` on inputs by parameter name; data of other names is ignored. Values are dropped after their last use.
  *  @throws Error where an input is missing or has the wrong number of elements */
-export const interpret = (func: Func, inputs: ReadonlyMap<string, Data>, options: InterpretOptions = {}): Interpretation => {
+export const interpret = (
+  func: Func,
+  inputs: ReadonlyMap<string, Data>,
+  options: InterpretOptions = {},
+): Interpretation => {
   const values = readInputs(func, inputs);
   const valueOf = (value: Value): Data => {
     const data = values.get(value);
@@ -78,7 +82,8 @@ export const interpret = (func: Func, inputs: ReadonlyMap<string, Data>, options
   let bytes = 0;
   for (const operation of func.ops) {
     const operands = operation.operands.map(valueOf);
-    const done = evaluateOp(operation.op, operands, typesOf(operation.operands), typesOf(operation.results), operation.attrs);
+    const { op, attrs } = operation;
+    const done = evaluateOp(op, operands, typesOf(operation.operands), typesOf(operation.results), attrs);
     flops += done.flops;
     bytes += bytesOfOperation(operation);
     operation.results.forEach((value, i) => values.set(value, done.results[i] ?? new Float64Array()));

@@ -28,7 +28,9 @@ const dot = (a: Data, fromA: number, b: Data, fromB: number, count: number): num
 };
 
 /** c[j] += sum over l of a[l] b[l, j], four rows of b at a time: one load and store of c serves four products. */
-const accumulateRow = (c: Data, fromC: number, a: Data, fromA: number, b: Data, fromB: number, n: number, k: number): void => {
+const accumulateRow = (
+  c: Data, fromC: number, a: Data, fromA: number, b: Data, fromB: number, n: number, k: number,
+): void => {
   let l = 0;
   for (; l + 4 <= k; l += 4) {
     const [a0, a1, a2, a3] = [a[fromA + l]!, a[fromA + l + 1]!, a[fromA + l + 2]!, a[fromA + l + 3]!];

@@ -42,7 +42,10 @@ export const iota: Op<[], { readonly axis: number; readonly type: TensorType }> 
     if (type.shape[axis] === undefined) return violates("C1", `axis ${axis} of a tensor of rank ${type.shape.length}`);
     return type.dtype === "i1" ? violates("C2", "an index does not fit i1") : [type];
   }),
-  evaluate: ({ attrs: { axis, type } }) => [Float64Array.from(offsets(type.shape, type.shape.map((_, i) => (i === axis ? 1 : 0))))],
+  evaluate: ({ attrs: { axis, type } }) => {
+    const step = type.shape.map((_, i) => (i === axis ? 1 : 0));
+    return [Float64Array.from(offsets(type.shape, step))];
+  },
   vjp: "inactive",
   expand: null,
   flops: () => poly.ZERO,

@@ -1,7 +1,7 @@
 /** @file The one contraction: einsum of two tensors, of which every matrix product is a case. */
 
 import * as attr from "../attrs.ts";
-import type { EvaluateContext, Op, TensorType, Value } from "../core.ts";
+import type { EvaluateContext, Example, Op, TensorType, Value } from "../core.ts";
 import { defineOp, violates } from "../core.ts";
 import { InternalError } from "../diagnostic.ts";
 import { multiply } from "../matmul.ts";
@@ -38,16 +38,18 @@ const inferEinsum = (a: TensorType, b: TensorType, { spec: text }: Spec): Inferr
   if (spec.a.length !== a.shape.length || spec.b.length !== b.shape.length)
     return violates("C4", `"${text}" of ${describe(a)} and ${describe(b)}`);
   const clash = spec.a.find((label, i) => spec.b.includes(label) && a.shape[i] !== b.shape[spec.b.indexOf(label)]);
-  if (clash !== undefined) return violates("C5", `label ${clash} of "${text}" has two sizes in ${describe(a)} and ${describe(b)}`);
+  if (clash !== undefined)
+    return violates("C5", `label ${clash} of "${text}" has two sizes in ${describe(a)} and ${describe(b)}`);
   if (a.dtype !== "f32" || b.dtype !== "f32") return violates("C6", `takes f32, given ${a.dtype} and ${b.dtype}`);
   const axes = spec.result.map((label) => axisOf(label, spec, a, b));
   return [{ dtype: "f32", shape: axes.map(({ size }) => size), dims: axes.map(({ dim }) => dim) }];
 };
 
-/** Offsets that walk a tensor with the given labels in the order of `order`; labels it lacks do not move. */
-const walk = (labels: readonly string[], type: TensorType, order: readonly string[], sizes: ReadonlyMap<string, number>): Int32Array => {
-  const step = strides(type.shape);
-  return offsets(order.map((label) => sizes.get(label) ?? 1), order.map((label) => step[labels.indexOf(label)] ?? 0));
+/** Offsets that walk a tensor, whose axes are `labels`, with its axes in another order. */
+const walk = (labels: readonly string[], { shape }: TensorType, ...order: readonly (readonly string[])[]): Int32Array => {
+  const step = strides(shape);
+  const axes = order.flat().map((label) => labels.indexOf(label));
+  return offsets(axes.map((axis) => at(shape, axis)), axes.map((axis) => at(step, axis)));
 };
 
 /** Both operands are packed as [batch, own, contracted] and [batch, contracted, own]; a batch of matrix products follows. */
@@ -57,18 +59,24 @@ const evaluateEinsum = ({ operands, operandTypes, resultTypes, attrs, tally }: E
   const sizes = new Map<string, number>();
   spec.a.forEach((label, i) => sizes.set(label, at(typeA.shape, i)));
   spec.b.forEach((label, i) => sizes.set(label, at(typeB.shape, i)));
-  const extent = (labels: readonly string[]): number => labels.reduce((product, label) => product * (sizes.get(label) ?? 1), 1);
+  const extent = (labels: readonly string[]): number =>
+    labels.reduce((product, label) => product * (sizes.get(label) ?? 1), 1);
   const [batch, m, n, k] = [extent(spec.batch), extent(spec.left), extent(spec.right), extent(spec.contracted)];
-  const a = pick(at(operands, 0), walk(spec.a, typeA, [...spec.batch, ...spec.left, ...spec.contracted], sizes));
-  const b = pick(at(operands, 1), walk(spec.b, typeB, [...spec.batch, ...spec.contracted, ...spec.right], sizes));
+  const a = pick(at(operands, 0), walk(spec.a, typeA, spec.batch, spec.left, spec.contracted));
+  const b = pick(at(operands, 1), walk(spec.b, typeB, spec.batch, spec.contracted, spec.right));
   const product = multiply(a, b, { batch, m, n, k });
   tally.flops += 2 * batch * m * n * k;
   const out = empty(type);
-  place(out, product, walk(spec.result, type, [...spec.batch, ...spec.left, ...spec.right], sizes));
+  place(out, product, walk(spec.result, type, spec.batch, spec.left, spec.right));
   return out;
 };
 
-const axes = (...pairs: readonly (readonly [string, number])[]): TensorType => named("f32", pairs);
+type Axes = readonly (readonly [name: string, size: number])[];
+
+const exampleOf = (spec: string, ...operands: readonly Axes[]): Example<Spec> => ({
+  operands: operands.map((axes) => ({ type: named("f32", axes), elements: "normal" })),
+  attrs: { spec },
+});
 
 /** y[result labels] = sum over the labels in a and b only of a[labels of a] b[labels of b]
  *  C1  `spec` reads "labels, labels -> labels"    C2  no label twice in one tensor
@@ -99,13 +107,9 @@ export const einsum: Op<[a: Value, b: Value], Spec> = defineOp({
     return poly.mul(poly.constant(2), ...labels.map((label) => axisOf(label, spec, a, b).dim));
   },
   examples: [
-    { operands: [{ type: axes(["B", 2], ["T", 3], ["D", 4]), elements: "normal" }, { type: axes(["D", 4], ["H", 2], ["K", 3]), elements: "normal" }],
-      attrs: { spec: "b t d, d h k -> b h t k" } },
-    { operands: [{ type: axes(["B", 2], ["H", 2], ["T", 3], ["K", 4]), elements: "normal" }, { type: axes(["B", 2], ["H", 2], ["S", 5], ["K", 4]), elements: "normal" }],
-      attrs: { spec: "b h t k, b h s k -> b h t s" } },
-    { operands: [{ type: axes(["T", 3], ["D", 4]), elements: "normal" }, { type: axes(["T", 3], ["D", 4]), elements: "normal" }],
-      attrs: { spec: "t d, t d -> " } },
-    { operands: [{ type: axes(["T", 3]), elements: "normal" }, { type: axes(["D", 4]), elements: "normal" }],
-      attrs: { spec: "t, d -> d t" } },
+    exampleOf("b t d, d h k -> b h t k", [["B", 2], ["T", 3], ["D", 4]], [["D", 4], ["H", 2], ["K", 3]]),
+    exampleOf("b h t k, b h s k -> b h t s", [["B", 2], ["H", 2], ["T", 3], ["K", 4]], [["B", 2], ["H", 2], ["S", 5], ["K", 4]]),
+    exampleOf("t d, t d -> ", [["T", 3], ["D", 4]], [["T", 3], ["D", 4]]),
+    exampleOf("t, d -> d t", [["T", 3]], [["D", 4]]),
   ],
 });

@@ -132,8 +132,11 @@ export const sqrt: Unary = unary({ mnemonic: "sqrt", summary: "square root", ele
   along((b, ct, _x, y) => over(b, scaleBy(b, ct, 0.5), y)));
 
 /** d x^(-1/2) = -1/2 x^(-3/2) */
-export const rsqrt: Unary = unary({ mnemonic: "rsqrt", summary: "1 / sqrt(x)", elements: "positive" }, (x) => 1 / Math.sqrt(x),
-  along((b, ct, _x, y) => times(b, scaleBy(b, ct, -0.5), times(b, y, times(b, y, y)))));
+export const rsqrt: Unary = unary(
+  { mnemonic: "rsqrt", summary: "1 / sqrt(x)", elements: "positive" },
+  (x) => 1 / Math.sqrt(x),
+  along((b, ct, _x, y) => times(b, scaleBy(b, ct, -0.5), times(b, y, times(b, y, y)))),
+);
 
 /** d tanh(x) = 1 - tanh(x)^2 */
 export const tanh: Unary = unary({ mnemonic: "tanh", summary: "hyperbolic tangent" }, Math.tanh,
@@ -173,11 +176,16 @@ export const mul: Binary = binary({ mnemonic: "mul", summary: "a b" }, (a, b) =>
   alongBoth(({ b, ct, z }) => times(b, ct, z), ({ b, ct, x }) => times(b, ct, x)));
 
 /** y = a / b:  da = ct / b,  db = -ct y / b */
-export const div: Binary = binary({ mnemonic: "div", summary: "a / b", dtypes: ["f32"], elements: "positive" }, (a, b) => a / b,
-  alongBoth(({ b, ct, z }) => over(b, ct, z), ({ b, ct, z, y }) => negative(b, over(b, times(b, ct, y), z))));
+export const div: Binary = binary(
+  { mnemonic: "div", summary: "a / b", dtypes: ["f32"], elements: "positive" },
+  (a, b) => a / b,
+  alongBoth(({ b, ct, z }) => over(b, ct, z), ({ b, ct, z, y }) => negative(b, over(b, times(b, ct, y), z))),
+);
 
 /** y = a^b:  da = ct b a^(b-1),  db = ct y log(a), taken as 0 where a <= 0 (the power is not a function of b there). */
-export const pow: Binary = binary({ mnemonic: "pow", summary: "a to the b", dtypes: ["f32"], elements: "positive" }, Math.pow,
+export const pow: Binary = binary(
+  { mnemonic: "pow", summary: "a to the b", dtypes: ["f32"], elements: "positive" },
+  Math.pow,
   alongBoth(
     ({ b, ct, x, z }) => times(b, times(b, ct, z), b.one(pow, [x, minus(b, z, full(b, 1, z.type))], {})),
     ({ b, ct, x, y }) => {
@@ -185,7 +193,8 @@ export const pow: Binary = binary({ mnemonic: "pow", summary: "a to the b", dtyp
       const base = b.one(select, [positive, x, full(b, 1, x.type)], {});
       return times(b, times(b, ct, y), b.one(log, [base], {}));
     },
-  ));
+  ),
+);
 
 /** The cotangent where x wins, half of it on a tie, none where it loses. */
 const share =
@@ -197,11 +206,17 @@ const share =
     return b.one(select, [b.one(compare, pair, { direction }), ct, rest], {});
   };
 
-export const max: Binary = binary({ mnemonic: "max", summary: "the larger; a tie halves the gradient", elements: "distinct" },
-  Math.max, alongBoth(share("gt", "x"), share("gt", "z")));
+export const max: Binary = binary(
+  { mnemonic: "max", summary: "the larger; a tie halves the gradient", elements: "distinct" },
+  Math.max,
+  alongBoth(share("gt", "x"), share("gt", "z")),
+);
 
-export const min: Binary = binary({ mnemonic: "min", summary: "the smaller; a tie halves the gradient", elements: "distinct" },
-  Math.min, alongBoth(share("lt", "x"), share("lt", "z")));
+export const min: Binary = binary(
+  { mnemonic: "min", summary: "the smaller; a tie halves the gradient", elements: "distinct" },
+  Math.min,
+  alongBoth(share("lt", "x"), share("lt", "z")),
+);
 
 const division: readonly Example<NoAttrs>[] = [
   {
@@ -214,9 +229,15 @@ const division: readonly Example<NoAttrs>[] = [
 ];
 
 /** Operands are non-negative, the divisor is not 0. */
-export const idiv: Binary = binary({ mnemonic: "idiv", summary: "floor(a / b) of non-negative integers", dtypes: ["i32"], examples: division },
-  (a, b) => Math.floor(a / b), "inactive");
+export const idiv: Binary = binary(
+  { mnemonic: "idiv", summary: "floor(a / b) of non-negative integers", dtypes: ["i32"], examples: division },
+  (a, b) => Math.floor(a / b),
+  "inactive",
+);
 
 /** Operands are non-negative, the divisor is not 0. */
-export const mod: Binary = binary({ mnemonic: "mod", summary: "a - b floor(a / b) of non-negative integers", dtypes: ["i32"], examples: division },
-  (a, b) => a % b, "inactive");
+export const mod: Binary = binary(
+  { mnemonic: "mod", summary: "a - b floor(a / b) of non-negative integers", dtypes: ["i32"], examples: division },
+  (a, b) => a % b,
+  "inactive",
+);

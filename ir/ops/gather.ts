@@ -7,7 +7,7 @@ import type { Op, TensorType, Value } from "../core.ts";
 import { defineOp, violates } from "../core.ts";
 import * as poly from "../poly.ts";
 import { at, empty } from "../tensor-data.ts";
-import { describe, elements, named, sameShape, tensor, volume } from "../types.ts";
+import { describe, elements, filterAxes, named, sameShape, tensor, volume } from "../types.ts";
 import { bucketHeads, bucketNext, bucketSum } from "./bucket.ts";
 import { inferTwo } from "./infer.ts";
 import type { NoAttrs } from "./infer.ts";
@@ -66,14 +66,14 @@ export const gather: Op<[table: Value, ids: Value], NoAttrs> = defineOp({
 
 /** The first `rank` axes as one. */
 const flattened = (type: TensorType, rank: number): TensorType => {
-  const head = { ...type, shape: type.shape.slice(0, rank), dims: type.dims.slice(0, rank) };
+  const head = filterAxes(type, (axis) => axis < rank);
   return tensor(type.dtype, [elements(head)], [volume(head)]);
 };
 
 const asMatrix = (type: TensorType, rank: number): TensorType => {
   const rows = flattened(type, rank);
-  const rest = flattened({ ...type, shape: type.shape.slice(rank), dims: type.dims.slice(rank) }, type.shape.length - rank);
-  return tensor(type.dtype, [...rows.shape, ...rest.shape], [...rows.dims, ...rest.dims]);
+  const width = filterAxes(type, (axis) => axis >= rank);
+  return tensor(type.dtype, [...rows.shape, elements(width)], [...rows.dims, volume(width)]);
 };
 
 const scatterByBuckets = (b: Builder, [ids, updates]: readonly [Value, Value], type: TensorType): readonly Value[] => {
@@ -97,10 +97,10 @@ export const scatterAdd: Op<[ids: Value, updates: Value], { readonly type: Tenso
   infer: inferTwo((ids, updates, { type }) => {
     if (ids.dtype !== "i32") return violates("C1", `indices must be i32, given ${ids.dtype}`);
     const rank = ids.shape.length;
-    if (updates.dtype !== "f32" || !sameShape(ids, { ...updates, shape: updates.shape.slice(0, rank) }))
+    if (updates.dtype !== "f32" || !sameShape(ids, filterAxes(updates, (axis) => axis < rank)))
       return violates("C2", `updates ${describe(updates)} for indices ${describe(ids)}`);
-    const rows = { ...type, shape: type.shape.slice(1) };
-    if (type.dtype !== "f32" || type.shape.length === 0 || !sameShape(rows, { ...updates, shape: updates.shape.slice(rank) }))
+    const isTable = type.dtype === "f32" && type.shape.length > 0;
+    if (!isTable || !sameShape(filterAxes(type, (axis) => axis > 0), filterAxes(updates, (axis) => axis >= rank)))
       return violates("C3", `updates ${describe(updates)} into ${describe(type)}`);
     return [type];
   }),
@@ -116,7 +116,10 @@ export const scatterAdd: Op<[ids: Value, updates: Value], { readonly type: Tenso
     });
     return [out];
   },
-  vjp: ({ b, cotangents: [ct], operands: [ids], wanted }) => [null, ct && wanted[1] ? b.one(gather, [ct, ids], {}) : null],
+  vjp: ({ b, cotangents: [ct], operands: [ids], wanted }) => [
+    null,
+    ct && wanted[1] ? b.one(gather, [ct, ids], {}) : null,
+  ],
   expand: (b, operands, { type }) => scatterByBuckets(b, operands, type),
   flops: ({ operandTypes: [, updates] }) => (updates ? volume(updates) : poly.ZERO),
   examples: [

@@ -2,7 +2,7 @@
  *  arithmetic, so none counts operations. Constraints: C0 operand count, C1 dtype, C2 operands agree. */
 
 import * as attr from "../attrs.ts";
-import type { DType, Op, TensorType, Value } from "../core.ts";
+import type { DType, ExampleOperand, Op, TensorType, Value } from "../core.ts";
 import { defineOp, violates } from "../core.ts";
 import * as poly from "../poly.ts";
 import { at, mapOne, mapTwo } from "../tensor-data.ts";
@@ -12,8 +12,9 @@ import { inferOne, inferThree, inferTwo, mustAgree, mustHaveShape, spelled } fro
 import type { NoAttrs } from "./infer.ts";
 
 const f32 = named("f32", [["B", 3], ["T", 4]]);
-const i32 = withDType(f32, "i32");
-const i1 = withDType(f32, "i1");
+const real: ExampleOperand = { type: f32, elements: "normal" };
+const small: ExampleOperand = { type: withDType(f32, "i32"), elements: "index", below: 3 };
+const bool: ExampleOperand = { type: withDType(f32, "i1"), elements: "bool" };
 
 const wantsBool = (x: TensorType): string => `takes i1 elements, given ${x.dtype}`;
 
@@ -28,7 +29,7 @@ export const not: Op<[x: Value], NoAttrs> = defineOp({
   vjp: "inactive",
   expand: null,
   flops: () => poly.ZERO,
-  examples: [{ operands: [{ type: i1, elements: "bool" }], attrs: {} }],
+  examples: [{ operands: [bool], attrs: {} }],
 });
 
 type Connective = Op<[a: Value, b: Value], NoAttrs>;
@@ -40,12 +41,14 @@ const connective = (mnemonic: string, summary: string, f: (a: number, b: number)
     operands: ["a", "b"],
     results: ["y"],
     attrs: {},
-    infer: inferTwo((a, b) => (a.dtype === "i1" ? (mustAgree("C2", a, b) ?? [spelled(a, b)]) : violates("C1", wantsBool(a)))),
+    infer: inferTwo((a, b) =>
+      a.dtype === "i1" ? (mustAgree("C2", a, b) ?? [spelled(a, b)]) : violates("C1", wantsBool(a)),
+    ),
     evaluate: (ctx) => [mapTwo(ctx, f)],
     vjp: "inactive",
     expand: null,
     flops: () => poly.ZERO,
-    examples: [{ operands: [{ type: i1, elements: "bool" }, { type: i1, elements: "bool" }], attrs: {} }],
+    examples: [{ operands: [bool, bool], attrs: {} }],
   });
 
 export const and: Connective = connective("and", "1 where both are 1", (a, b) => a * b);
@@ -70,7 +73,9 @@ export const compare: Op<[a: Value, b: Value], { readonly direction: Direction }
   results: ["y"],
   attrs: { direction: attr.oneOf("eq", "ne", "lt", "le", "gt", "ge") },
   infer: inferTwo((a, b) =>
-    a.dtype === "i1" ? violates("C1", "takes f32 or i32 elements, given i1") : (mustAgree("C2", a, b) ?? [withDType(spelled(a, b), "i1")]),
+    a.dtype === "i1"
+      ? violates("C1", "takes f32 or i32 elements, given i1")
+      : (mustAgree("C2", a, b) ?? [withDType(spelled(a, b), "i1")]),
   ),
   evaluate: (ctx) => {
     const holds = HOLDS[ctx.attrs.direction];
@@ -80,8 +85,8 @@ export const compare: Op<[a: Value, b: Value], { readonly direction: Direction }
   expand: null,
   flops: () => poly.ZERO,
   examples: (["eq", "ne", "lt", "le", "gt", "ge"] as const).flatMap((direction) => [
-    { operands: [{ type: i32, elements: "index", below: 3 }, { type: i32, elements: "index", below: 3 }], attrs: { direction } },
-    { operands: [{ type: f32, elements: "normal" }, { type: f32, elements: "normal" }], attrs: { direction } },
+    { operands: [small, small], attrs: { direction } },
+    { operands: [real, real], attrs: { direction } },
   ]),
 });
 
@@ -113,15 +118,8 @@ export const select: Op<[cond: Value, a: Value, b: Value], NoAttrs> = defineOp({
   expand: null,
   flops: () => poly.ZERO,
   examples: [
-    { operands: [{ type: i1, elements: "bool" }, { type: f32, elements: "normal" }, { type: f32, elements: "normal" }], attrs: {} },
-    {
-      operands: [
-        { type: i1, elements: "bool" },
-        { type: i32, elements: "index", below: 9 },
-        { type: i32, elements: "index", below: 9 },
-      ],
-      attrs: {},
-    },
+    { operands: [bool, real, real], attrs: {} },
+    { operands: [bool, small, small], attrs: {} },
   ],
 });
 
@@ -135,15 +133,15 @@ export const convert: Op<[x: Value], { readonly to: DType }> = defineOp({
   infer: inferOne((x, { to }) =>
     to === "i1" ? violates("C1", "cannot convert to i1; compare instead") : [withDType(x, to)],
   ),
-  evaluate: (ctx) => [mapOne(ctx, ctx.attrs.to === "i32" && ctx.operandTypes[0]?.dtype === "f32" ? Math.trunc : (x) => x)],
+  evaluate: (ctx) => [mapOne(ctx, ctx.attrs.to === "i32" ? Math.trunc : (x) => x)],
   vjp: ({ cotangents: [ct], operands: [x] }) => [ct && x.type.dtype === "f32" && ct.type.dtype === "f32" ? ct : null],
   expand: null,
   flops: () => poly.ZERO,
   examples: [
-    { operands: [{ type: f32, elements: "normal" }], attrs: { to: "i32" } },
-    { operands: [{ type: f32, elements: "normal" }], attrs: { to: "f32" } },
-    { operands: [{ type: i32, elements: "index", below: 9 }], attrs: { to: "f32" } },
-    { operands: [{ type: i1, elements: "bool" }], attrs: { to: "f32" } },
-    { operands: [{ type: i1, elements: "bool" }], attrs: { to: "i32" } },
+    { operands: [real], attrs: { to: "i32" } },
+    { operands: [real], attrs: { to: "f32" } },
+    { operands: [small], attrs: { to: "f32" } },
+    { operands: [bool], attrs: { to: "f32" } },
+    { operands: [bool], attrs: { to: "i32" } },
   ],
 });

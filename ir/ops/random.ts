@@ -4,7 +4,8 @@ import * as attr from "../attrs.ts";
 import type { Op, TensorType, Value } from "../core.ts";
 import { defineOp, violates } from "../core.ts";
 import * as poly from "../poly.ts";
-import { COUNTER_HIGH_LIMIT, COUNTER_LOW_LIMIT, draw, highAxes, KEY_WORD_LIMIT, NUMBERS, SITE_LIMIT, UNIT } from "../random.ts";
+import { COUNTER_HIGH_LIMIT, COUNTER_LOW_LIMIT, KEY_WORD_LIMIT, SITE_LIMIT } from "../random.ts";
+import { draw, highAxes, NUMBERS, UNIT } from "../random.ts";
 import { at, empty } from "../tensor-data.ts";
 import { describe, elements, named, tensor } from "../types.ts";
 import { inferOne } from "./infer.ts";
@@ -29,10 +30,10 @@ export const randomUniform: Op<[key: Value], { readonly site: number; readonly t
     return fits ? [type] : violates("C3", `cannot draw ${describe(type)}`);
   }),
   evaluate: ({ operands, attrs: { site, type } }) => {
-    const key = at(operands, 0);
+    const key = [...at(operands, 0)];
     if (!key.every((word) => Number.isInteger(word) && word >= 0 && word < KEY_WORD_LIMIT))
       throw new RangeError(`a key is four whole numbers below ${KEY_WORD_LIMIT}, given [${key.join(", ")}]`);
-    const words = [at([...key], 0), at([...key], 1), at([...key], 2), at([...key], 3)] as const;
+    const words = [at(key, 0), at(key, 1), at(key, 2), at(key, 3)] as const;
     const low = elements({ ...type, shape: type.shape.slice(highAxes(type.shape)) });
     return [empty(type).map((_, i) => draw(NUMBERS, words, site, Math.floor(i / low), i % low) * UNIT)];
   },

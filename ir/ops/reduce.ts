@@ -6,7 +6,7 @@ import { defineOp, violates } from "../core.ts";
 import * as poly from "../poly.ts";
 import type { Poly } from "../poly.ts";
 import { at, empty, offsets, pick } from "../tensor-data.ts";
-import { filterAxes, named, strides, volume } from "../types.ts";
+import { describe, filterAxes, named, strides, volume } from "../types.ts";
 import { div, mul } from "./elementwise.ts";
 import { broadcastAlong, sumAndBack, without } from "./helpers.ts";
 import { areAxes, inferOne } from "./infer.ts";
@@ -20,7 +20,8 @@ interface Axes {
 /** C1  the elements are f32 or i32    C2  `axes` increases strictly and names axes of x */
 const inferReduction = (x: TensorType, { axes }: Axes): Inferred => {
   if (x.dtype === "i1") return violates("C1", "takes f32 or i32 elements, given i1");
-  if (!areAxes(axes, x.shape.length)) return violates("C2", `axes [${axes.join(", ")}] of a tensor of rank ${x.shape.length}`);
+  if (!areAxes(axes, x.shape.length))
+    return violates("C2", `axes [${axes.join(", ")}] of a tensor of rank ${x.shape.length}`);
   return [without(x, axes)];
 };
 
@@ -44,7 +45,8 @@ const reduceWith = (ctx: EvaluateContext<Axes>, start: number, f: (sum: number, 
 };
 
 /** One operation an element of the operand. */
-const perOperandElement = ({ operandTypes: [x] }: CostContext<Axes>): Poly => (x?.dtype === "f32" ? volume(x) : poly.ZERO);
+const perOperandElement = ({ operandTypes: [x] }: CostContext<Axes>): Poly =>
+  x?.dtype === "f32" ? volume(x) : poly.ZERO;
 
 const btd = named("f32", [["B", 3], ["T", 4], ["D", 2]]);
 
@@ -103,14 +105,13 @@ export const broadcast: Op<[x: Value], { readonly axes: readonly number[]; reado
   results: ["y"],
   attrs: { axes: attr.i64s, type: attr.type },
   infer: inferOne((x, { axes, type }) => {
-    if (axes.length !== x.shape.length) return violates("C1", `${axes.length} axes for a tensor of rank ${x.shape.length}`);
+    if (axes.length !== x.shape.length)
+      return violates("C1", `${axes.length} axes for a tensor of rank ${x.shape.length}`);
     if (!areAxes(axes, type.shape.length))
       return violates("C2", `axes [${axes.join(", ")}] of a result of rank ${type.shape.length}`);
     if (x.dtype !== type.dtype) return violates("C3", `${x.dtype} becomes ${type.dtype}`);
     const wrong = axes.findIndex((axis, i) => type.shape[axis] !== x.shape[i]);
-    return wrong < 0
-      ? [type]
-      : violates("C3", `axis ${wrong} has size ${x.shape[wrong]}, axis ${axes[wrong]} of the result ${type.shape[axes[wrong] ?? 0]}`);
+    return wrong < 0 ? [type] : violates("C3", `axis ${wrong} of ${describe(x)} as axis ${axes[wrong]} of ${describe(type)}`);
   }),
   evaluate: ({ operands, operandTypes, attrs: { axes, type } }) => {
     const own = strides(at(operandTypes, 0).shape);

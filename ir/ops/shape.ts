@@ -7,8 +7,8 @@ import { defineOp, violates } from "../core.ts";
 import * as poly from "../poly.ts";
 import type { Poly } from "../poly.ts";
 import { at, empty, offsets, pick, place } from "../tensor-data.ts";
-import { describe, elements, named, strides } from "../types.ts";
-import { inferOne } from "./infer.ts";
+import { describe, elements, named, strides, tensor } from "../types.ts";
+import { areAxes, inferOne } from "./infer.ts";
 import type { Inferred } from "./infer.ts";
 
 const btd = named("f32", [["B", 3], ["T", 4], ["D", 2]]);
@@ -21,7 +21,9 @@ export const reshape: Op<[x: Value], { readonly type: TensorType }> = defineOp({
   results: ["y"],
   attrs: { type: attr.type },
   infer: inferOne((x, { type }) =>
-    x.dtype === type.dtype && elements(x) === elements(type) ? [type] : violates("C1", `${describe(x)} to ${describe(type)}`),
+    x.dtype === type.dtype && elements(x) === elements(type)
+      ? [type]
+      : violates("C1", `${describe(x)} to ${describe(type)}`),
   ),
   evaluate: ({ operands }) => [at(operands, 0).slice()],
   vjp: ({ b, cotangents: [ct], operands: [x] }) => [ct ? b.one(reshape, [ct], { type: x.type }) : null],
@@ -30,13 +32,13 @@ export const reshape: Op<[x: Value], { readonly type: TensorType }> = defineOp({
   examples: [
     {
       operands: [{ type: btd, elements: "normal" }],
-      attrs: { type: { dtype: "f32", shape: [12, 2], dims: [poly.mul(poly.symbol("B"), poly.symbol("T")), poly.symbol("D")] } },
+      attrs: { type: tensor("f32", [12, 2], [poly.mul(poly.symbol("B"), poly.symbol("T")), poly.symbol("D")]) },
     },
   ],
 });
 
 const isPermutation = (perm: readonly number[], rank: number): boolean =>
-  perm.length === rank && perm.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank) && new Set(perm).size === rank;
+  perm.length === rank && areAxes([...perm].sort((a, b) => a - b), rank);
 
 /** Axis i of the result is axis perm[i] of x.   C1  `perm` is a permutation of the axes */
 export const transpose: Op<[x: Value], { readonly perm: readonly number[] }> = defineOp({
@@ -46,7 +48,8 @@ export const transpose: Op<[x: Value], { readonly perm: readonly number[] }> = d
   results: ["y"],
   attrs: { perm: attr.i64s },
   infer: inferOne((x, { perm }) => {
-    if (!isPermutation(perm, x.shape.length)) return violates("C1", `[${perm.join(", ")}] does not permute ${x.shape.length} axes`);
+    if (!isPermutation(perm, x.shape.length))
+      return violates("C1", `[${perm.join(", ")}] does not permute ${x.shape.length} axes`);
     return [{ dtype: x.dtype, shape: perm.map((i) => at(x.shape, i)), dims: perm.map((i) => at(x.dims, i)) }];
   }),
   evaluate: ({ operands, operandTypes, resultTypes, attrs: { perm } }) => {
@@ -77,7 +80,8 @@ export const slice: Op<[x: Value], { readonly starts: readonly number[]; readonl
     const shape = limits.map((limit, i) => limit - at(starts, i));
     const wrong = shape.findIndex((size, i) => !(at(starts, i) >= 0 && size > 0 && at(limits, i) <= at(x.shape, i)));
     if (wrong >= 0) return violates("C2", `axis ${wrong}: ${starts[wrong]} to ${limits[wrong]} of ${x.shape[wrong]}`);
-    return [{ dtype: x.dtype, shape, dims: shape.map((size, i) => (size === x.shape[i] ? at(x.dims, i) : poly.constant(size))) }];
+    const dims = shape.map((size, i) => (size === x.shape[i] ? at(x.dims, i) : poly.constant(size)));
+    return [tensor(x.dtype, shape, dims)];
   }),
   evaluate: ({ operands, operandTypes, resultTypes, attrs: { starts } }) => {
     const own = strides(at(operandTypes, 0).shape);
@@ -107,7 +111,8 @@ export const pad: Op<[x: Value], { readonly low: readonly number[]; readonly hig
   infer: inferOne((x, { low, high }) => {
     if (low.length !== x.shape.length || high.length !== x.shape.length)
       return violates("C1", `${low.length} and ${high.length} widths for a tensor of rank ${x.shape.length}`);
-    if (![...low, ...high].every((width) => Number.isInteger(width) && width >= 0)) return violates("C2", "a negative width");
+    if (![...low, ...high].every((width) => Number.isInteger(width) && width >= 0))
+      return violates("C2", `widths [${low.join(", ")}] and [${high.join(", ")}]`);
     const added = low.map((width, i) => width + at(high, i));
     return [{
       dtype: x.dtype,

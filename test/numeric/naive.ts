@@ -56,7 +56,7 @@ const contraction: Element = ([a, b], index, attrs) => {
   const [la, lb, lr] = [...ins!.split(","), out!].map((text) => text.split(" ").filter(Boolean));
   const bound = new Map(lr!.map((label, i) => [label, index[i]!]));
   const free = [...new Set([...la!, ...lb!])].filter((label) => !bound.has(label));
-  const size = (label: string): number => (la!.includes(label) ? a!.type.shape[la!.indexOf(label)]! : b!.type.shape[lb!.indexOf(label)]!);
+  const size = (label: string): number => a!.type.shape[la!.indexOf(label)] ?? b!.type.shape[lb!.indexOf(label)]!;
   return indices(free.map(size)).reduce((sum, values) => {
     const env = new Map([...bound, ...free.map((label, i): [string, number] => [label, values[i]!])]);
     return sum + get(a!, la!.map((label) => env.get(label)!)) * get(b!, lb!.map((label) => env.get(label)!));

@@ -86,13 +86,16 @@ describe.each(Object.entries(STREAMS))("%s", (_, stream) => {
 it("changes half of the output's bits when one input bit changes", () => {
   const next = source(5);
   const word = (limit: number): number => Math.floor(next() * limit);
-  const flips = [...Array.from({ length: 24 }, (_, bit) => ({ of: "low", bit })), ...Array.from({ length: 64 }, (_, bit) => ({ of: "key", bit }))];
+  const bits = (of: "low" | "key", length: number): readonly { of: "low" | "key"; bit: number }[] =>
+    Array.from({ length }, (_, bit) => ({ of, bit }));
+  const flips = [...bits("low", 24), ...bits("key", 64)];
   for (const { of, bit } of flips) {
     let changed = 0;
     for (let trial = 0; trial < 200; trial++) {
-      const key: Words<number> = [word(65536), word(65536), word(65536), word(65536)];
+      const key = [word(65536), word(65536), word(65536), word(65536)] as const;
       const low = word(2 ** 24);
-      const other = key.map((w, i) => (of === "key" && i === bit >> 4 ? w ^ (1 << (bit & 15)) : w)) as unknown as Words<number>;
+      const flipped = (i: 0 | 1 | 2 | 3): number => (of === "key" && i === bit >> 4 ? key[i] ^ (1 << (bit & 15)) : key[i]);
+      const other = [flipped(0), flipped(1), flipped(2), flipped(3)] as const;
       const a = draw(NUMBERS, key, 0, 0, low);
       const b = draw(NUMBERS, other, 0, 0, of === "low" ? low ^ (1 << bit) : low);
       changed += (a ^ b).toString(2).replaceAll("0", "").length;
@@ -159,8 +162,10 @@ describe("random_uniform", () => {
     const type = tensor("f32", [2]);
     expect(randomUniform.infer([tensor("i32", [3])], { site: 0, type })).toMatchObject({ constraint: "C1" });
     expect(randomUniform.infer([tensor("i32", [4])], { site: SITE_LIMIT, type })).toMatchObject({ constraint: "C2" });
-    expect(randomUniform.infer([tensor("i32", [4])], { site: 0, type: tensor("i32", [2]) })).toMatchObject({ constraint: "C3" });
-    const run = (): unknown => evaluateOp(randomUniform, [Float64Array.of(0, 0, 0, 65536)], [tensor("i32", [4])], [type], { site: 0, type });
+    const ints = { site: 0, type: tensor("i32", [2]) };
+    expect(randomUniform.infer([tensor("i32", [4])], ints)).toMatchObject({ constraint: "C3" });
+    const key = Float64Array.of(0, 0, 0, 65536);
+    const run = (): unknown => evaluateOp(randomUniform, [key], [tensor("i32", [4])], [type], { site: 0, type });
     expect(run).toThrow("four whole numbers below 65536");
   });
 });

@@ -5,8 +5,14 @@ import { Builder } from "../../ir/builder.ts";
 import type { Operation, Value } from "../../ir/core.ts";
 import { add } from "../../ir/ops/index.ts";
 
-/** The same operations with every "by-expansion" op replaced by its expansion; `rename` says what became of the values. */
-const expanded = (ops: readonly Operation[]): { readonly ops: readonly Operation[]; readonly rename: (v: Value) => Value } => {
+interface Expanded {
+  readonly ops: readonly Operation[];
+  /** What became of a value. */
+  readonly rename: (value: Value) => Value;
+}
+
+/** The same operations with every "by-expansion" op replaced by its expansion. */
+const expanded = (ops: readonly Operation[]): Expanded => {
   const b = new Builder();
   const renamed = new Map<Value, Value>();
   const rename = (value: Value): Value => renamed.get(value) ?? value;

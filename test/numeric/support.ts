@@ -36,10 +36,12 @@ const permutation = (count: number, uniform: () => number): readonly number[] =>
 };
 
 /** Elements for an example's operand, as its `elements` says. Distinct values differ between operands too. */
-export const exampleData = ({ type, elements: kind, below = 2, values }: ExampleOperand, uniform: () => number, position = 0): Data => {
+export const exampleData = (operand: ExampleOperand, uniform: () => number, position = 0): Data => {
+  const { type, elements: kind, below = 2, values } = operand;
   const count = elements(type);
   if (values !== undefined) return Float64Array.from(values);
-  if (kind === "distinct") return Float64Array.from(permutation(count, uniform), (rank) => (rank - count / 2) * 0.25 + 0.05 * (position + 1));
+  const offset = 0.05 * (position + 1) - count / 8;
+  if (kind === "distinct") return Float64Array.from(permutation(count, uniform), (rank) => rank / 4 + offset);
   const drawOne: Record<Exclude<typeof kind, "distinct">, () => number> = {
     normal: () => normal(uniform),
     positive: () => 0.5 + 1.5 * uniform(),
@@ -64,7 +66,10 @@ export const resultTypesOf = ({ op, example }: Case): readonly TensorType[] => {
 };
 
 /** A function whose parameters are p0, p1, … and results r0, r1, …, and whose body `build` writes. */
-export const makeFunc = (types: readonly TensorType[], build: (b: Builder, params: readonly Value[]) => readonly Value[]): Func => {
+export const makeFunc = (
+  types: readonly TensorType[],
+  build: (b: Builder, params: readonly Value[]) => readonly Value[],
+): Func => {
   const params = types.map((type, i): Value => ({ type, name: `p${i}` }));
   const b = new Builder();
   const results = build(b, params);

@@ -5,11 +5,12 @@ import { describe, expect, it } from "vitest";
 import type { Builder } from "../../ir/builder.ts";
 import type { Data, Func, TensorType, Value } from "../../ir/core.ts";
 import { interpret } from "../../ir/interpret.ts";
-import { OPS } from "../../ir/ops/index.ts";
+import { add, neg, OPS } from "../../ir/ops/index.ts";
 import { full } from "../../ir/ops/helpers.ts";
 import { sameType } from "../../ir/types.ts";
 import { reverse } from "./reverse.ts";
-import { casesOf, dataOf, exampleData, makeFunc, namedInputs, relativeError, resultTypesOf, source, typesOf } from "./support.ts";
+import { casesOf, dataOf, exampleData, makeFunc, namedInputs, relativeError } from "./support.ts";
+import { resultTypesOf, source, typesOf } from "./support.ts";
 import type { Case } from "./support.ts";
 
 const TOLERANCE = 1e-6;
@@ -80,7 +81,8 @@ const checkOnce = (c: Case, given: readonly number[]): void => {
   const gradients = run(gradientFunc(c, given, only), [...data, ...cts]);
   only.forEach((which, j) => {
     const numeric = numericGradient(forward, data, which, new Map(given.map((i, k) => [i, cts[k]!])));
-    expect(relativeError(gradients[j]!, numeric), `${c.label}: operand ${c.op.operands[which]}, cotangents ${given.join()}`).toBeLessThan(TOLERANCE);
+    const where = `${c.label}: operand ${which}, cotangents of results ${given.join()}`;
+    expect(relativeError(gradients[j]!, numeric), where).toBeLessThan(TOLERANCE);
   });
 };
 
@@ -118,6 +120,12 @@ describe.each(DIFFERENTIABLE.map((op) => [op.mnemonic, op] as const))("the gradi
   });
 
   it.each(casesOf(op).map((c, i) => [i, c] as const))("can be differentiated again on example %i", (_i, c) => checkTwice(c));
+});
+
+it("a wrong rule would be noticed", () => {
+  const doubled: Case["op"]["vjp"] = ({ b, cotangents: [ct] }) => [b.one(add, [ct!, ct!], {})];
+  const [example] = casesOf(neg);
+  expect(() => checkOnce({ ...example!, op: { ...neg, vjp: doubled } }, [0])).toThrow("expected");
 });
 
 it("is stated for every op: no op without examples", () => {
