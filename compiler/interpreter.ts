@@ -21,7 +21,7 @@ const funcNamed = (module: Module, name: string): Func => {
   const func = module.funcs.find((candidate) => candidate.name === name);
   if (func !== undefined) return func;
   const known = module.funcs.map((candidate) => candidate.name).join(", ");
-  throw new RuntimeError("SQ0601", `\`${module.name}\` has no entry point \`${name}\``, `it has: ${known}`);
+  throw new RuntimeError("SQ0706", `\`${module.name}\` has no entry point \`${name}\``, `it has: ${known}`);
 };
 
 const runFunc = (func: Func, inputs: Tensors): Tensors => {

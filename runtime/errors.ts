@@ -1,5 +1,5 @@
 /** @file The one error class of the runtime: a stable code, what happened, and what to do about it. The compiler's
- *  catalogue explains the codes (SQ06xx: inputs, files and training; SQ07xx: backends); the runtime only carries them. */
+ *  catalogue explains the codes (SQ00xx: files and options; SQ06xx: inputs and training; SQ07xx: backends); the runtime only carries them. */
 
 export class RuntimeError extends Error {
   readonly code: string;

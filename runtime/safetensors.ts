@@ -45,7 +45,7 @@ interface Entry {
   readonly end: number;
 }
 
-/** @throws RuntimeError SQ0607 with the precise reason when the bytes are not a well-formed safetensors file. */
+/** @throws RuntimeError SQ0604 with the precise reason when the bytes are not a well-formed safetensors file. */
 export function readSafetensors(bytes: Uint8Array): SafetensorsFile {
   const { header, dataStart } = readHeader(bytes);
   const metadata = readMetadata(header["__metadata__"]);
@@ -161,7 +161,7 @@ export function writeSafetensors(tensors: Tensors, metadata: Readonly<Record<str
 }
 
 function malformed(reason: string): RuntimeError {
-  return new RuntimeError("SQ0607", `not a well-formed safetensors file: ${reason}`);
+  return new RuntimeError("SQ0604", `not a well-formed safetensors file: ${reason}`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

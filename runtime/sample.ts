@@ -18,7 +18,7 @@ export interface SampleOptions {
 const NEWLINE = 10;
 
 /** Bytes that continue `prompt` (an empty one counts as a line break). The model sees the last T bytes.
- *  @throws RuntimeError SQ0609 when `forward` is not a model of tokens, SQ0613 options out of range. */
+ *  @throws RuntimeError SQ0612 when `forward` is not a model of tokens, SQ0007 options out of range. */
 export async function* sample(
   program: Program,
   executable: Executable,
@@ -28,8 +28,8 @@ export async function* sample(
 ): AsyncGenerator<number, void, undefined> {
   const { entry, batch, length, vocabulary } = samplerShape(program);
   const { temperature = 1, topK = vocabulary, seed } = options;
-  if (!(temperature >= 0) || !Number.isFinite(temperature)) throw new RuntimeError("SQ0613", `temperature is ${temperature}, but must be 0 or more`);
-  if (!Number.isSafeInteger(topK) || topK < 1) throw new RuntimeError("SQ0613", `top-k is ${topK}, but must be a whole number above 0`);
+  if (!(temperature >= 0) || !Number.isFinite(temperature)) throw new RuntimeError("SQ0007", `temperature is ${temperature}, but must be 0 or more`);
+  if (!Number.isSafeInteger(topK) || topK < 1) throw new RuntimeError("SQ0007", `top-k is ${topK}, but must be a whole number above 0`);
   const random = randomStream(seed, "sample");
   let context = prompt.length === 0 ? [NEWLINE] : [...prompt.slice(-length)];
   for (let count = 0; count < options.bytes; count += 1) {
@@ -57,7 +57,7 @@ function samplerShape(program: Program): SamplerShape {
   const foreign = entry.inputs.find((port) => port.role === "input" && port.name !== "tokens" && port.name !== "lengths");
   if (tokens === undefined || foreign !== undefined || output?.shape.length !== 3) {
     const fact = foreign === undefined ? "it is not a model from tokens [B, T] to logits [B, T, V]" : `it has an input \`${foreign.name}\``;
-    throw new RuntimeError("SQ0609", `cannot sample from \`${program.model}\`: ${fact}`);
+    throw new RuntimeError("SQ0612", `cannot sample from \`${program.model}\`: ${fact}`);
   }
   const [batch, length] = tokens.shape as readonly [number, number];
   return { entry, batch, length, vocabulary: output.shape[2] as number };

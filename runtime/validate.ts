@@ -14,28 +14,28 @@ const ACCEPTED: Record<Port["dtype"], readonly HostTensor["dtype"][]> = {
   i1: ["BOOL"],
 };
 
-/** @throws RuntimeError SQ0601 when the program has no such entry point. */
+/** @throws RuntimeError SQ0706 when the program has no such entry point. */
 export function entryOf(program: Program, name: string): Entry {
   const entry = Object.hasOwn(program.entries, name) ? program.entries[name] : undefined;
   if (entry !== undefined) return entry;
   const known = Object.keys(program.entries).join(", ");
-  throw new RuntimeError("SQ0601", `\`${program.model}\` has no entry point \`${name}\``, `it has: ${known}`);
+  throw new RuntimeError("SQ0706", `\`${program.model}\` has no entry point \`${name}\``, `it has: ${known}`);
 }
 
 /** Flat float32 data for every input port, in port order.
- *  @throws RuntimeError SQ0602 missing, SQ0603 extra, SQ0604 shape, SQ0605 dtype, SQ0606 values out of range. */
+ *  @throws RuntimeError SQ0601 missing, SQ0608 extra, SQ0602 shape, SQ0603 dtype, SQ0609 values out of range. */
 export function checkInputs(entry: Entry, inputs: Tensors): Float32Array[] {
   const missing = entry.inputs.filter((port) => !Object.hasOwn(inputs, port.name));
   if (missing.length > 0) {
     const wanted = missing.slice(0, 5).map((port) => `\`${port.name}\` ${typeOf(port)}`);
     const more = missing.length > 5 ? ` and ${missing.length - 5} more` : "";
-    throw new RuntimeError("SQ0602", `\`${entry.name}\` needs ${wanted.join(", ")}${more}, which ${missing.length > 1 ? "were" : "was"} not given`);
+    throw new RuntimeError("SQ0601", `\`${entry.name}\` needs ${wanted.join(", ")}${more}, which ${missing.length > 1 ? "were" : "was"} not given`);
   }
   const names = new Set(entry.inputs.map((port) => port.name));
   const extra = Object.keys(inputs).filter((name) => !names.has(name));
   if (extra.length > 0) {
     const shown = extra.slice(0, 5).map((name) => `\`${name}\``).join(", ");
-    throw new RuntimeError("SQ0603", `\`${entry.name}\` has no input ${shown}`, `it takes: ${summary([...names])}`);
+    throw new RuntimeError("SQ0608", `\`${entry.name}\` has no input ${shown}`, `it takes: ${summary([...names])}`);
   }
   return entry.inputs.map((port) => checkInput(entry, port, inputs[port.name] as HostTensor));
 }
@@ -44,14 +44,14 @@ function checkInput(entry: Entry, port: InputPort, tensor: HostTensor): Float32A
   const where = `input \`${port.name}\` of \`${entry.name}\``;
   if (!ACCEPTED[port.dtype].includes(tensor.dtype)) {
     const hint = `accepted here: ${ACCEPTED[port.dtype].join(", ")}`;
-    throw new RuntimeError("SQ0605", `${where} is ${typeOf(port)}, but the tensor holds ${tensor.dtype}`, hint);
+    throw new RuntimeError("SQ0603", `${where} is ${typeOf(port)}, but the tensor holds ${tensor.dtype}`, hint);
   }
   if (!sameShape(port.shape, tensor.shape)) {
-    throw new RuntimeError("SQ0604", `${where} is ${typeOf(port)}, but the tensor has shape [${tensor.shape.join(", ")}]`);
+    throw new RuntimeError("SQ0602", `${where} is ${typeOf(port)}, but the tensor has shape [${tensor.shape.join(", ")}]`);
   }
   if (tensor.data.length !== elementCount(port.shape)) {
     const counts = `${tensor.data.length} elements for shape [${tensor.shape.join(", ")}]`;
-    throw new RuntimeError("SQ0604", `${where}: the tensor carries ${counts}`);
+    throw new RuntimeError("SQ0602", `${where}: the tensor carries ${counts}`);
   }
   const data = toFloat32(tensor);
   if (port.dtype === "i32") checkRange(where, port, tensor);
@@ -65,7 +65,7 @@ function checkRange(where: string, port: InputPort, tensor: HostTensor): void {
     const value = Number(tensor.data[at]);
     if (value >= low && value < limit) continue;
     const bound = port.below === undefined ? `below 2^24 in magnitude` : `in 0..${limit - 1}`;
-    throw new RuntimeError("SQ0606", `${where}: element ${at} is ${value}, but it must be ${bound}`);
+    throw new RuntimeError("SQ0609", `${where}: element ${at} is ${value}, but it must be ${bound}`);
   }
 }
 

@@ -45,4 +45,10 @@ export const BACKEND_CODES = {
     bad: "subquad train gpt.sq --dim B=512 --backend gpujs:webgpu",
     good: "subquad train gpt.sq --dim B=8 --backend gpujs:webgpu",
   },
+  SQ0708: {
+    title: "the executable was destroyed",
+    explanation: "`destroy()` gives back the kernels and buffers of an executable; it cannot run afterwards. Create another one from the same program.",
+    bad: "executable.destroy(); await executable.run(\"loss\", inputs)",
+    good: "await executable.run(\"loss\", inputs); executable.destroy()",
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -71,4 +71,10 @@ export const RUN_CODES = {
     bad: "dim V = 100",
     good: "dim V = 256",
   },
+  SQ0612: {
+    title: "the program takes something that bytes of text are not",
+    explanation: "The training loop feeds `tokens` and `targets` (int[B, T]) and, for masked-token training, `lengths` (int[B]); sampling feeds `tokens` and `lengths`. A loss or model with other inputs can be run with `subquad run`, or trained through the TypeScript API.",
+    bad: "loss(image: [B, C, W, H], label: int[B]) = …",
+    good: "loss(tokens: int[B, T], targets: int[B, T]) = …",
+  },
 } as const satisfies Record<string, CodeEntry>;

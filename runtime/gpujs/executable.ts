@@ -32,7 +32,7 @@ export async function createGpuJsExecutable(program: Program, name: ModeName): P
       return executor === null || executor === "generic" ? `gpujs:${name}` : `gpujs:${name} (${executor})`;
     },
     run: async (entryName, inputs) => {
-      if (destroyed) throw new RuntimeError("SQ0706", "this executable was destroyed; create another one");
+      if (destroyed) throw new RuntimeError("SQ0708", "this executable was destroyed; create another one");
       last = runnerOf(entryName);
       return last.run(inputs);
     },

@@ -7,7 +7,7 @@ import { reasonOf, RuntimeError } from "../errors.ts";
 
 /** Replaces `path` in one step: a temporary file beside it, flushed to the disk, renamed over it. A kill leaves at most
  *  the temporary file, whose one name the next write reuses.
- *  @throws RuntimeError SQ0611 when it cannot be written. */
+ *  @throws RuntimeError SQ0011 when it cannot be written. */
 export function writeAtomically(path: string, bytes: Uint8Array): void {
   const temporary = join(dirname(path), `.${basename(path)}.tmp`);
   try {
@@ -22,7 +22,7 @@ export function writeAtomically(path: string, bytes: Uint8Array): void {
     flushFolder(dirname(path));
   } catch (thrown) {
     rmSync(temporary, { force: true });
-    throw new RuntimeError("SQ0611", `cannot write \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
+    throw new RuntimeError("SQ0011", `cannot write \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
   }
 }
 
@@ -37,11 +37,11 @@ function flushFolder(path: string): void {
   }
 }
 
-/** @throws RuntimeError SQ0611 when it cannot be read. */
+/** @throws RuntimeError SQ0001 when it cannot be read. */
 export function readBytes(path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path));
   } catch (thrown) {
-    throw new RuntimeError("SQ0611", `cannot read \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
+    throw new RuntimeError("SQ0001", `cannot read \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
   }
 }

@@ -12,7 +12,7 @@ export interface StepLog {
 
 /** Opens the log to go on after `step`: later lines (of a run that was killed past its checkpoint) and anything that is
  *  not a line of a log are cut off.
- *  @throws RuntimeError SQ0611. */
+ *  @throws RuntimeError SQ0011. */
 export function openLog(path: string, step: number): StepLog {
   const kept = step > 0 && existsSync(path) ? linesUpTo(readFileSync(path, "utf8"), step) : [];
   writeAtomically(path, new TextEncoder().encode(kept.map((line) => `${line}\n`).join("")));
@@ -20,7 +20,7 @@ export function openLog(path: string, step: number): StepLog {
   try {
     file = openSync(path, "a");
   } catch (thrown) {
-    throw new RuntimeError("SQ0611", `cannot write \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
+    throw new RuntimeError("SQ0011", `cannot write \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
   }
   return {
     write: (event, seconds) => void writeSync(file, `${JSON.stringify(lineOf(event, seconds))}\n`),

@@ -6,7 +6,7 @@ import { reasonOf, RuntimeError } from "../errors.ts";
 import { readBytes } from "./checkpoint.ts";
 
 /** The bytes of everything the paths name, file after file with a line break between.
- *  @throws RuntimeError SQ0611 a path that names nothing or cannot be read. */
+ *  @throws RuntimeError SQ0001 a path that names nothing or cannot be read. */
 export function readText(paths: readonly string[]): Uint8Array {
   const files = [...new Set(paths.flatMap(filesOf))];
   const parts = files.map(readBytes);
@@ -23,7 +23,7 @@ export function readText(paths: readonly string[]): Uint8Array {
 function filesOf(path: string): string[] {
   const wild = path.search(/[*?{]/);
   const found = wild < 0 ? filesAt(path) : filesMatching(path, wild);
-  if (found.length === 0) throw new RuntimeError("SQ0611", `\`${path}\` names no file`);
+  if (found.length === 0) throw new RuntimeError("SQ0001", `\`${path}\` names no file`);
   return found.sort();
 }
 
@@ -57,6 +57,6 @@ function filesAt(path: string): string[] {
     });
   } catch (thrown) {
     if (thrown instanceof RuntimeError) throw thrown;
-    throw new RuntimeError("SQ0611", `cannot read \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
+    throw new RuntimeError("SQ0001", `cannot read \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
   }
 }

@@ -39,7 +39,7 @@ export interface TrainOutcome {
 
 /** Trains until the last step or the signal. The losses of a run that was interrupted and resumed any number of times
  *  are those of one that was not, to the bit.
- *  @throws RuntimeError as `prepareTraining` does; SQ0607, SQ0608 unfit checkpoint; SQ0611 files; SQ0612 a loss that is
+ *  @throws RuntimeError as `prepareTraining` does; SQ0604, SQ0605 unfit checkpoint; SQ0001 files; SQ0610 a loss that is
  *  not finite (the last checkpoint stays). */
 export async function train(
   program: Program,
@@ -84,8 +84,8 @@ export async function train(
 }
 
 function resumed(program: Program, plan: TrainPlan, files: TrainFiles): TrainState {
-  if (files.save === undefined) throw new RuntimeError("SQ0613", "resuming needs the checkpoint to resume from");
-  if (!existsSync(files.save)) throw new RuntimeError("SQ0611", `there is no checkpoint \`${files.save}\` to resume from`);
+  if (files.save === undefined) throw new RuntimeError("SQ0007", "resuming needs the checkpoint to resume from");
+  if (!existsSync(files.save)) throw new RuntimeError("SQ0001", `there is no checkpoint \`${files.save}\` to resume from`);
   const { state, settings } = decodeCheckpoint(program, readBytes(files.save));
   checkSettings(settings, plan.settings);
   return state;

@@ -37,7 +37,7 @@ const FEEDABLE: Readonly<Record<string, string>> = {
 };
 
 /** What the inputs of `loss` ask for. `lengths` among them means masked tokens unless `objective` says otherwise.
- *  @throws RuntimeError SQ0609 when the trainer cannot feed an input, with what it can. */
+ *  @throws RuntimeError SQ0612 when the trainer cannot feed an input, with what it can. */
 export function batchShape(loss: Entry, objective?: Objective): BatchShape {
   const inputs = loss.inputs.filter((port) => port.role === "input");
   for (const port of inputs) {
@@ -65,16 +65,16 @@ function portOf(inputs: readonly InputPort[], name: string, rank: number): Input
 
 function cannotFeed(fact: string): RuntimeError {
   const known = Object.entries(FEEDABLE).map(([name, what]) => `\`${name}\`: ${what}`).join("; ");
-  return new RuntimeError("SQ0609", `the trainer cannot feed this loss: ${fact}`, `it can feed ${known}`);
+  return new RuntimeError("SQ0612", `the trainer cannot feed this loss: ${fact}`, `it can feed ${known}`);
 }
 
-/** @throws RuntimeError SQ0610 when the text has bytes that the vocabulary has not. */
+/** @throws RuntimeError SQ0611 when the text has bytes that the vocabulary has not. */
 export function createBatcher(loss: Entry, shape: BatchShape, text: Uint8Array): Batcher {
   const largest = text.reduce((most, byte) => Math.max(most, byte), 0);
   const limit = shape.objective === "masked" ? shape.vocabulary - 1 : shape.vocabulary;
   if (largest >= limit) {
     const reserved = shape.objective === "masked" ? ", the last of which stands for a hidden one" : "";
-    throw new RuntimeError("SQ0610", `the text has byte ${largest}, the model knows ${shape.vocabulary} tokens${reserved}`);
+    throw new RuntimeError("SQ0611", `the text has byte ${largest}, the model knows ${shape.vocabulary} tokens${reserved}`);
   }
   const fill = shape.objective === "next" ? nextTokens : maskedTokens;
   const wantsLengths = loss.inputs.some((port) => port.name === "lengths");

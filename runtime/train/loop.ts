@@ -57,8 +57,8 @@ export interface Training {
   evaluate(parameters: Tensors): Promise<number>;
 }
 
-/** @throws RuntimeError SQ0601 the program has no `step` or `loss`, SQ0609 inputs the trainer cannot feed, SQ0610 unfit
- *  text, SQ0613 options out of range. */
+/** @throws RuntimeError SQ0706 the program has no `step` or `loss`, SQ0612 inputs the trainer cannot feed, SQ0607 and
+ *  SQ0611 unfit text, SQ0010 no optimizer, SQ0007 options out of range. */
 export function prepareTraining(program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Training {
   const [step, loss] = [entryOf(program, "step"), entryOf(program, "loss")];
   const shape = batchShape(loss, options.objective);
@@ -97,7 +97,7 @@ async function trainStep(executable: Executable, entry: Entry, before: TrainStat
   const outputs = await executable.run(entry.name, feed(entry, { ...before.parameters, ...before.optimizer, ...batch, lr: scalar(rate), step: scalar(step) }, () => keyFor(seed, step)));
   const loss = scalarValue(outputs["loss"] as Tensors[string]);
   if (!Number.isFinite(loss)) {
-    throw new RuntimeError("SQ0612", `the loss is ${loss} at step ${step}`, "a smaller learning rate or a longer warm-up may help");
+    throw new RuntimeError("SQ0610", `the loss is ${loss} at step ${step}`, "a smaller learning rate or a longer warm-up may help");
   }
   const pick = (names: Tensors): Tensors => Object.fromEntries(Object.keys(names).map((name) => [name, outputs[name] as Tensors[string]]));
   const state: TrainState = { step, parameters: pick(before.parameters), optimizer: pick(before.optimizer) };
@@ -127,17 +127,17 @@ function feed(entry: Entry, all: Tensors, key: () => Int32Array): Tensors {
 
 function scheduleOf(program: Program, options: TrainOptions): Schedule {
   const peak = options.learningRate ?? program.optimizer?.lr;
-  if (peak === undefined) throw new RuntimeError("SQ0613", `\`${program.model}\` declares no optimizer, so there is no learning rate`);
+  if (peak === undefined) throw new RuntimeError("SQ0010", `\`${program.model}\` declares no optimizer, so there is no learning rate`);
   const warmup = options.warmup ?? Math.min(100, Math.ceil(options.steps / 20));
   const floor = options.floor ?? 0.1;
-  if (!(peak > 0) || !Number.isFinite(peak)) throw new RuntimeError("SQ0613", `the learning rate is ${peak}, but must be positive`);
-  if (!(floor >= 0 && floor <= 1)) throw new RuntimeError("SQ0613", `the floor is ${floor}, but must be a share from 0 to 1`);
-  if (!Number.isSafeInteger(warmup) || warmup < 0) throw new RuntimeError("SQ0613", `warmup is ${warmup}, but must be a number of steps`);
+  if (!(peak > 0) || !Number.isFinite(peak)) throw new RuntimeError("SQ0007", `the learning rate is ${peak}, but must be positive`);
+  if (!(floor >= 0 && floor <= 1)) throw new RuntimeError("SQ0007", `the floor is ${floor}, but must be a share from 0 to 1`);
+  if (!Number.isSafeInteger(warmup) || warmup < 0) throw new RuntimeError("SQ0007", `warmup is ${warmup}, but must be a number of steps`);
   return { peak, warmup, steps: options.steps, floor };
 }
 
 function checkCounts(counts: Readonly<Record<string, number>>): void {
   for (const [name, count] of Object.entries(counts)) {
-    if (!Number.isSafeInteger(count) || count < 1) throw new RuntimeError("SQ0613", `${name} is ${count}, but must be a whole number above 0`);
+    if (!Number.isSafeInteger(count) || count < 1) throw new RuntimeError("SQ0007", `${name} is ${count}, but must be a whole number above 0`);
   }
 }

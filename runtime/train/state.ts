@@ -41,11 +41,11 @@ export interface Checkpoint {
   readonly settings: RunSettings;
 }
 
-/** @throws RuntimeError SQ0607 malformed file, SQ0608 a checkpoint of something else. */
+/** @throws RuntimeError SQ0604 malformed file, SQ0605 of another model, SQ0606 not a checkpoint. */
 export function decodeCheckpoint(program: Program, bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(bytes);
   if (metadata["format"] !== FORMAT) {
-    throw new RuntimeError("SQ0608", "this safetensors file is not a training checkpoint", "it may still hold parameters for `run`");
+    throw new RuntimeError("SQ0606", "this safetensors file is not a training checkpoint", "it may still hold parameters for `run`");
   }
   const parameters = Object.fromEntries(program.parameters.map((spec) => [spec.name, fitting(tensors, spec.name, spec.shape)]));
   const state = program.optimizer?.state ?? [];
@@ -61,18 +61,18 @@ export function decodeCheckpoint(program: Program, bytes: Uint8Array): Checkpoin
 }
 
 /** The parameters of a model from any safetensors file that has them; other tensors in it are left alone.
- *  @throws RuntimeError SQ0607, SQ0608. */
+ *  @throws RuntimeError SQ0604, SQ0605. */
 export function decodeParameters(program: Program, bytes: Uint8Array): Tensors {
   const { tensors } = readSafetensors(bytes);
   return Object.fromEntries(program.parameters.map((spec) => [spec.name, fitting(tensors, spec.name, spec.shape)]));
 }
 
-/** @throws RuntimeError SQ0608 naming the settings that differ: the run would not go on as it began. */
+/** @throws RuntimeError SQ0606 naming the settings that differ: the run would not go on as it began. */
 export function checkSettings(saved: RunSettings, now: RunSettings): void {
   const names = [...new Set([...Object.keys(saved), ...Object.keys(now)])].filter((name) => saved[name] !== now[name]);
   if (names.length === 0) return;
   const changes = names.map((name) => `${name} was ${saved[name] ?? "absent"}, is ${now[name] ?? "absent"}`).join("; ");
-  throw new RuntimeError("SQ0608", `the checkpoint is of a run with other settings: ${changes}`, "resume with the settings it began with");
+  throw new RuntimeError("SQ0606", `the checkpoint is of a run with other settings: ${changes}`, "resume with the settings it began with");
 }
 
 function fitting(tensors: Tensors, name: string, shape: readonly number[]): Tensors[string] {
@@ -92,5 +92,5 @@ function parseSettings(text: string | undefined): RunSettings {
 }
 
 function unfit(reason: string): RuntimeError {
-  return new RuntimeError("SQ0608", `the checkpoint does not fit this model: ${reason}`, "were the same file and --dim values compiled?");
+  return new RuntimeError("SQ0605", `the checkpoint does not fit this model: ${reason}`, "were the same file and --dim values compiled?");
 }

@@ -11,14 +11,14 @@ export interface TextSplit {
 const HELD_OUT_SHARE = 0.1;
 
 /** @param window bytes one example needs; both parts must hold one.
- *  @throws RuntimeError SQ0610 when the text is too short. */
+ *  @throws RuntimeError SQ0607 when the text is too short. */
 export function splitText(text: Uint8Array, window: number): TextSplit {
   const boundary = text.length - Math.floor(text.length * HELD_OUT_SHARE);
   const split = { training: text.subarray(0, boundary), heldOut: text.subarray(boundary) };
   if (split.heldOut.length < window) {
     const needed = Math.ceil(window / HELD_OUT_SHARE);
     const message = `the text has ${text.length} bytes; its last tenth must hold one example of ${window} bytes`;
-    throw new RuntimeError("SQ0610", message, `give at least ${needed} bytes of text, or a smaller T`);
+    throw new RuntimeError("SQ0607", message, `give at least ${needed} bytes of text, or a smaller T`);
   }
   return split;
 }

@@ -85,7 +85,7 @@ describe("batches", () => {
 
   it("what cannot be fed is named, with what can", () => {
     const hint = expect.stringContaining("`lengths`: int[B]") as string;
-    expect(() => batchShape(lossOf(ids("tokens", [1, 4]), ids("image", [1, 4])))).toThrow(expect.objectContaining({ code: "SQ0609", message: expect.stringContaining("`image`") as string, hint }) as Error);
+    expect(() => batchShape(lossOf(ids("tokens", [1, 4]), ids("image", [1, 4])))).toThrow(expect.objectContaining({ code: "SQ0612", message: expect.stringContaining("`image`") as string, hint }) as Error);
     expect(() => batchShape(lossOf(ids("tokens", [1, 4])))).toThrow(/lacks `targets`/);
     expect(() => batchShape(lossOf(input("tokens", 0, [1, 4]), ids("targets", [1, 4])))).toThrow(/`tokens` is f32/);
     expect(() => batchShape(lossOf(ids("tokens", [1, 4]), ids("targets", [1, 5])))).toThrow(/`targets` is \[1, 5\]/);
@@ -179,11 +179,11 @@ describe("files", () => {
     expect(read("**/*.{d.ts,txt}")).toBe("Z\nB");
     expect(read("a/deep/?.md")).toBe("Y");
     expect(() => read("a/*.pdf")).toThrow(/names no file/);
-    expect(() => read("absent")).toThrow(expect.objectContaining({ code: "SQ0611" }) as Error);
+    expect(() => read("absent")).toThrow(expect.objectContaining({ code: "SQ0001" }) as Error);
   });
 
-  it("writing where one cannot write is SQ0611", () => {
-    expect(() => writeAtomically(join(folder, "no", "such", "folder"), Uint8Array.of(1))).toThrow(expect.objectContaining({ code: "SQ0611" }) as Error);
+  it("writing where one cannot write is SQ0011", () => {
+    expect(() => writeAtomically(join(folder, "no", "such", "folder"), Uint8Array.of(1))).toThrow(expect.objectContaining({ code: "SQ0011" }) as Error);
   });
 });
 
