@@ -37,6 +37,10 @@ const BUILDERS: Readonly<Record<string, DeclarationBuilder>> = {
     if (name === undefined) return null;
     signSlip(ctx, token(cst, "Colon"), "=", "a value is given with `=`");
     const value = node(cst, "expression");
+    if (value !== undefined && token(cst, "Colon") === undefined && token(cst, "Equals") === undefined)
+      report(ctx, spanOf(ctx, value), "SQ0101", `expected \`=\` before the value of \`${name.image}\``, "expected `=` before this", {
+        hint: `write \`dim ${name.image} = …\``,
+      });
     return { kind: "dim", name: nameOf(ctx, name), value: value === undefined ? null : buildExpr(ctx, value), span: spanOf(ctx, cst) };
   },
 
@@ -209,6 +213,7 @@ const buildParam = (ctx: FileContext, cst: CstNode): readonly Statement[] => {
   const groups: ParamGroup[] = nodes(cst, "paramGroup").flatMap((group) => {
     const type = node(group, "type");
     const names = tokens(group, "Name").map((name) => nameOf(ctx, name));
+    signSlip(ctx, token(group, "Equals"), ":", "the shape of a parameter is given with `:`");
     return type === undefined || names.length === 0 ? [] : [{ names, type: buildType(ctx, type), span: spanOf(ctx, group) }];
   });
   signSlip(ctx, token(cst, "Equals"), "~", "how a parameter starts is given with `~`");

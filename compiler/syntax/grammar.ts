@@ -21,6 +21,14 @@ export class Grammar extends CstParser {
       errorMessageProvider: expectations,
     });
     this.performSelfAnalysis();
+    this.sharpenRecovery();
+  }
+
+  /** Recovery skips to a token that may follow one of the rules under way. `stray` and junk statements may begin with
+   *  anything, so without this nothing would ever be skipped. The table is chevrotain's own and has no public name. */
+  private sharpenRecovery(): void {
+    const follows = Reflect.get(this, "resyncFollows") as Record<string, TokenType[]>;
+    for (const [key, types] of Object.entries(follows)) follows[key] = types.filter((type) => type !== t.Loose && type !== t.Junk);
   }
 
   /** Prepares for one file. */
@@ -44,7 +52,11 @@ export class Grammar extends CstParser {
   private itemMayFollow(): boolean {
     const last = this.LA(0);
     if (last.tokenType === t.Comma || OPENERS.has(last.tokenType)) return true;
-    return (last.endLine ?? 0) === (this.LA(1).startLine ?? 0);
+    return this.sameLine();
+  }
+
+  private sameLine(): boolean {
+    return (this.LA(0).endLine ?? 0) === (this.LA(1).startLine ?? 0);
   }
 
   readonly file: Rule = this.RULE("file", () => {
@@ -84,7 +96,10 @@ export class Grammar extends CstParser {
     this.CONSUME(t.NameToken);
     this.OPTION(() => {
       this.OR([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Colon) }]);
-      this.SUBRULE(this.expression);
+    });
+    this.OPTION2({
+      GATE: () => this.sameLine() || VALUE_SIGNS.has(this.LA(0).tokenType),
+      DEF: () => this.SUBRULE(this.expression),
     });
   });
 
@@ -269,7 +284,7 @@ export class Grammar extends CstParser {
       this.CONSUME(t.Comma);
       this.CONSUME2(t.NameToken);
     });
-    this.CONSUME(t.Colon);
+    this.OR([{ ALT: () => this.CONSUME(t.Colon) }, { ALT: () => this.CONSUME(t.Equals) }]);
     this.SUBRULE(this.type);
   });
 
@@ -406,4 +421,5 @@ export class Grammar extends CstParser {
   });
 }
 
+const VALUE_SIGNS: ReadonlySet<TokenType> = new Set([t.Equals, t.Colon]);
 const OPENERS: ReadonlySet<TokenType> = new Set([t.LeftParen, t.LeftBracket, t.LeftBrace]);

@@ -6,7 +6,7 @@ import type { IParserErrorMessageProvider, IRecognitionException, IToken, TokenT
 import { diagnostic } from "../../ir/codes.ts";
 import type { Diagnostic, Label } from "../../ir/diagnostic.ts";
 import type { Span } from "../../ir/span.ts";
-import { foreignWord } from "./slips.ts";
+import { foreignWord, keywordAsName } from "./slips.ts";
 import * as t from "./tokens.ts";
 
 /** What each rule is called when none of its alternatives fits. */
@@ -14,6 +14,7 @@ const RULE_WORDS: Readonly<Record<string, string>> = {
   file: "a declaration",
   importDecl: 'a path in quotes, or `{ names } from "path"`',
   dimDecl: "a value",
+  paramGroup: "`:` and a shape",
   type: "a type such as `[B, T]`, `int[B]` or `float`",
   axes: "a dimension",
   backwardRule: "`:` and a policy",
@@ -96,23 +97,30 @@ export const syntaxDiagnostic = (place: Place, error: IRecognitionException): Di
     const culprit = foreignWord(token) === null && previous !== undefined ? previous : token;
     return diagnostic("SQ0109", foreign.message, { labels: [{ span: pointAt(place, culprit), text: foreign.label }], hint: foreign.hint });
   }
-  if (kinds !== undefined && opener !== undefined && !misused(token, place)) return unclosed(place, token, opener, expected);
-  if (t.KEYWORDS.has(token.image) && (expected === "a name" || misused(token, place)))
-    return diagnostic("SQ0112", `\`${token.image}\` is a keyword and cannot be a name`, {
-      labels: [{ span, text: "a name was expected here" }],
-      hint: `choose another name, for example \`${token.image}_\` or \`my_${token.image}\``,
-    });
+  if (kinds !== undefined && opener !== undefined && !closedLater(place, opener))
+    return unclosed(place, token, opener, expected);
+  if (t.KEYWORDS.has(token.image) && expected === "a name") return keywordAsName(place.file, token);
   if (expected === "an expression" || expected === "an argument") return missingExpression(place, token, previous, span);
-  return diagnostic("SQ0101", `expected ${expected}, found ${found(token)}`, {
-    labels: [{ span, text: `expected ${expected}` }, ...after(place, previous, token)],
+  if (token.tokenType === t.Comma && kinds !== undefined)
+    return diagnostic("SQ0116", "an item is missing before `,`", { labels: [{ span, text: "nothing stands before this" }] });
+  const wanted = kinds !== undefined && expected !== "`}`" ? `\`,\` or ${expected}` : expected;
+  return diagnostic("SQ0101", `expected ${wanted}, found ${found(token)}`, {
+    labels: [{ span, text: `expected ${wanted}` }, ...after(place, previous, token)],
     hint: hintFor(expected, token, previous),
   });
 };
 
-/** `loss = …` inside a body: a keyword where a name was meant, not the next declaration. */
-const misused = (token: IToken, place: Place): boolean => {
-  const next = place.tokens[place.tokens.indexOf(token) + 1];
-  return t.isDeclarationWord(token) && next !== undefined && (next.tokenType === t.Equals || tokenMatcher(next, t.BinaryOperatorToken));
+/** Does the partner of `opener` stand further on, before a closing bracket of another kind or a declaration? */
+const closedLater = (place: Place, opener: IToken): boolean => {
+  const open: string[] = [];
+  for (let i = place.tokens.indexOf(opener); i < place.tokens.length; i++) {
+    const token = place.tokens[i];
+    if (token === undefined || t.isDeclarationWord(token)) return false;
+    if (t.PARTNERS.has(token.tokenType)) open.push(t.PARTNERS.get(token.tokenType)?.name ?? "");
+    else if (t.CLOSING.has(token.tokenType) && open.pop() !== token.tokenType.name) return false;
+    if (open.length === 0) return true;
+  }
+  return false;
 };
 
 const previousToken = (place: Place, token: IToken): IToken | undefined =>
@@ -150,7 +158,7 @@ const hintFor = (expected: string, token: IToken, previous: IToken | undefined):
     return "only `fn` and `loss` may be written with `=`; a layer or a model has a body in braces: `{ return … }`";
   if (expected === "`{`" && token.tokenType === t.Colon) return "a body stands in braces: `{ … }`";
   if (expected.startsWith("`= expression`") && token.tokenType === t.Colon) return "write `fn f(x) = …`, or a body in braces";
-  if (expected === "`:`" && token.tokenType === t.Tilde) return "a parameter needs a shape: `param w: [D, D] ~ normal(std: 0.02)`";
+  if (expected.startsWith("`:` and a shape")) return "a parameter needs a shape: `param w: [D, D] ~ normal(std: 0.02)`";
   if (expected === "`(`" && previous?.tokenType === t.NameToken) return "arguments stand in parentheses, also when there are none: `()`";
   if (expected === "a name" && token.tokenType === t.NumberToken) return "a name cannot begin with a digit";
   if (expected.startsWith("a type")) return "types are `[B, T, D]` (floats), `int[B, T]`, `bool[B, T]`, `float`, `int` and `bool`";

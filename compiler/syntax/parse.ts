@@ -9,7 +9,7 @@ import type { SourceFile } from "./ast.ts";
 import { buildFile } from "./build-ast.ts";
 import { Grammar } from "./grammar.ts";
 import { syntaxDiagnostic } from "./messages.ts";
-import { characterError, groupSlips, tokenSlips } from "./slips.ts";
+import { characterError, groupSlips, keywordSlips, tokenSlips } from "./slips.ts";
 import { lexer } from "./tokens.ts";
 
 /** Files are refused above this many characters. */
@@ -84,6 +84,7 @@ const lexicalDiagnostics = (lexed: ILexingResult, text: string, file: string): r
   ...lexed.errors.map((error) => characterError(file, text, error)),
   ...groupSlips(file, lexed.groups),
   ...tokenSlips(file, lexed.tokens),
+  ...keywordSlips(file, lexed.tokens),
 ];
 
 const OPENERS = new Set(["(", "[", "{", "（"]);

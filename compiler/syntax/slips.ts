@@ -127,3 +127,19 @@ export const foreignWord = (token: IToken): { readonly message: string; readonly
   const hint = token.tokenType === t.NameToken ? FOREIGN.get(token.image) : undefined;
   return hint === undefined ? null : { message: `\`${token.image}\` is a word of another language`, label: "not a word here", hint };
 };
+
+export const keywordAsName = (file: string, token: IToken): Diagnostic =>
+  slip(file, token, "SQ0112", `\`${token.image}\` is a keyword and cannot be a name`, "a name was expected here", `choose another name, for example \`${token.image}_\``);
+
+/** Keywords written where only a name can stand (`let model = 3`, `dim: 4`) become names, and are reported. */
+export const keywordSlips = (file: string, tokens: readonly IToken[]): readonly Diagnostic[] =>
+  tokens.flatMap((token, i) => {
+    const next = tokens[i + 1];
+    if (next === undefined || !t.isBeginningWord(token) || !followsName(next)) return [];
+    token.tokenType = t.NameToken;
+    token.tokenTypeIdx = t.NameToken.tokenTypeIdx ?? token.tokenTypeIdx;
+    return [keywordAsName(file, token)];
+  });
+
+const followsName = (token: IToken): boolean =>
+  t.AFTER_NAMES.has(token.tokenType) || (tokenMatcher(token, t.BinaryOperatorToken) && token.tokenType !== t.Minus);

@@ -79,6 +79,17 @@ export const RightBracket = sign("RightBracket", "]", /\]/, [Junk]);
 export const LeftBrace = sign("LeftBrace", "{", /\{/, [Loose]);
 export const RightBrace = sign("RightBrace", "}", /\}/, [Loose]);
 
+/** What closes each opening bracket. */
+export const PARTNERS: ReadonlyMap<TokenType, TokenType> = new Map([
+  [LeftParen, RightParen],
+  [LeftBracket, RightBracket],
+  [LeftBrace, RightBrace],
+]);
+export const CLOSING: ReadonlySet<TokenType> = new Set(PARTNERS.values());
+
+/** What can follow a name and no keyword that begins a declaration or a statement. */
+export const AFTER_NAMES: ReadonlySet<TokenType> = new Set([Equals, Colon, Comma, Dot, RightParen, RightBracket]);
+
 /** Everything that begins like a number; `numberValue` in `build-expr.ts` says which of them are numbers. */
 export const NumberToken = createToken({ name: "Number", label: "a number", pattern: /\d(?:[eE][+-](?=\d)|\.(?=\d)|\w)*/, categories: Loose });
 
@@ -116,3 +127,6 @@ export const lexer = new Lexer(TOKENS, { positionTracking: "full", ensureOptimiz
 export const KEYWORDS: ReadonlySet<string> = new Set([...declarations, ...statements, "and", "or", "not", "true", "false"]);
 
 export const isDeclarationWord = (token: IToken): boolean => declarationTokens.includes(token.tokenType);
+
+/** Does the token begin a declaration or a statement? */
+export const isBeginningWord = (token: IToken): boolean => isDeclarationWord(token) || statementTokens.includes(token.tokenType);
