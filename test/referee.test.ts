@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Module } from "../ir/core.ts";
+import type { Func, Module, Operation } from "../ir/core.ts";
 import { difference } from "../ir/equal.ts";
 import { parseModule } from "../ir/parse.ts";
 import { printModule } from "../ir/print.ts";
+import { UNKNOWN } from "../ir/span.ts";
 import { FILECHECK_CASES } from "./filetest/cases.ts";
 import { exampleModules, randomModule } from "./ir/modules.ts";
 import { ROOT, filesBelow, llvmProgram, runProgram } from "./tools.ts";
@@ -38,8 +39,16 @@ const expectSurvives = (modules: readonly Module[], locs: boolean): void => {
   for (const [i, module] of modules.entries()) {
     const { module: read, diagnostics } = parseModule(texts[i] ?? "", "mlir-opt");
     expect(diagnostics).toEqual([]);
-    expect(difference(module, read, { names: false, locs: false })).toBeNull();
+    expect(difference(module, locs ? withKnownPlaces(read, module) : read, { names: false, locs })).toBeNull();
   }
+};
+
+/** mlir-opt gives operations without a place one in its own input: those are not compared. */
+const withKnownPlaces = (read: Module, original: Module): Module => {
+  const known = original.funcs.flatMap((func) => func.ops.map((operation) => operation.loc.kind !== "unknown"));
+  let at = 0;
+  const ops = (func: Func): Operation[] => func.ops.map((operation) => (known[at++] === true ? operation : { ...operation, loc: UNKNOWN }));
+  return { ...read, funcs: read.funcs.map((func) => ({ ...func, ops: ops(func) })) };
 };
 
 /** Tests of the parser's and verifier's complaints are wrong on purpose. */
@@ -52,7 +61,9 @@ describe.skipIf(mlirOpt === null)("mlir-opt", () => {
   });
 
   it("reads random modules", () => {
-    expectSurvives(fc.sample(randomModule, { numRuns: 60, seed: 19 }), false);
+    const modules = fc.sample(randomModule, { numRuns: 60, seed: 19 });
+    expectSurvives(modules, false);
+    expectSurvives(modules, true);
   });
 
   it("reads every .ir file, and we read what it prints", () => {

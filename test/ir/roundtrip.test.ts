@@ -36,6 +36,33 @@ describe("parse(print(m)) is m", () => {
   });
 });
 
+/** A text with one piece removed, doubled, or replaced by something that starts or ends other things. */
+const damaged = fc
+  .record({ module: randomModule, at: fc.nat(), length: fc.nat({ max: 12 }), by: fc.constantFrom("", "{", "}", "(", '"', "%", "!", "#0", "->", "\n", "-", "tensor<", "loc(", "0x") })
+  .map(({ module, at, length, by }) => {
+    const text = printModule(module, { locs: true });
+    const start = at % text.length;
+    return text.slice(0, start) + by + text.slice(start + length);
+  });
+
+describe("damaged text", () => {
+  it("is read without an exception, and every complaint has a place", () => {
+    fc.assert(
+      fc.property(damaged, (text) => {
+        for (const { labels } of parseModule(text).diagnostics) {
+          expect(labels.length).toBe(1);
+          expect(labels[0]?.span.end).toBeLessThanOrEqual(text.length);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each(["", "\n", "module", "module {", "func.func @f(", '"', "%", "!x", "!x = tensor<", "#loc = loc(#loc)\nfunc.func @f() { return loc(#loc) }"])("%j", (text) => {
+    expect(parseModule(text).module.name).toBe("");
+  });
+});
+
 const chain = (length: number): Module => {
   const b = new Builder();
   const x: Value = { type: named("f32", [["B", 2], ["T", 64], ["D", 8]]), name: "x" };
