@@ -66,6 +66,8 @@ interface Start {
   readonly v: Value;
   /** scale q k^T + bias, with the mask's fill where a pair is masked. */
   readonly scores: Value;
+  /** 1 for pairs that are not masked; null where no pair is. */
+  readonly allowed: Value | null;
 }
 
 const start = (b: Builder, given: Named<Value>, attrs: AttentionAttrs): Start => {
@@ -76,7 +78,7 @@ const start = (b: Builder, given: Named<Value>, attrs: AttentionAttrs): Start =>
   const bias = given.maybe("bias");
   const biased = bias === null ? scaled : plus(b, scaled, spread(b, bias, scaled.type));
   const allowed = scoreMask(b, given, attrs, attentionSizes(typesOf(given)), scaled.type);
-  return { query, key, q, k, v, scores: allowed === null ? biased : maskedScore(b, allowed, biased) };
+  return { query, key, q, k, v, allowed, scores: allowed === null ? biased : maskedScore(b, allowed, biased) };
 };
 
 /** Anything below this is a maximum over masked scores only: rows without a key. */
@@ -107,10 +109,11 @@ const zeroBelow = (b: Builder, x: Value, limit: number): Value =>
   b.one(select, [b.one(compare, [x, full(b, limit, x.type)], { direction: "gt" }), x, zeros(b, x.type)], {});
 
 /** w = exp(s - lse), 0 where masked,  delta = sum(do * o) - d_lse,  ds = w * (do v^T - delta)
- *  dq = scale ds k,  dk = scale ds^T q,  dv = w^T do,  dbias = ds summed to the bias's shape */
+ *  dq = scale ds k,  dk = scale ds^T q,  dv = w^T do,  dbias = ds summed to the bias's shape
+ *  Where w is 0 so is ds. Saying so with a `select` lets a kernel skip do v^T of the masked pairs: half of them if causal. */
 export const expandAttentionVjp = (b: Builder, operands: readonly Value[], attrs: AttentionAttrs): readonly Value[] => {
   const given = backwardOperands(operands, attrs);
-  const { query, key, q, k, v, scores } = start(b, given, attrs);
+  const { query, key, q, k, v, scores, allowed } = start(b, given, attrs);
   const [Q, S] = [query.labels, key.labels];
   const last = scores.type.shape.length - 1;
   const [o, lse, dO] = [led(b, given.need("o"), query), led(b, given.need("lse"), query), led(b, given.need("d_o"), query)];
@@ -119,7 +122,8 @@ export const expandAttentionVjp = (b: Builder, operands: readonly Value[], attrs
   const inner = sumOver(b, times(b, dO, o), [last]);
   const dLse = given.maybe("d_lse");
   const delta = dLse === null ? inner : minus(b, inner, led(b, dLse, query));
-  const ds = times(b, w, minus(b, dp, broadcastAlong(b, delta, dp.type, [last])));
+  const product = times(b, w, minus(b, dp, broadcastAlong(b, delta, dp.type, [last])));
+  const ds = allowed === null ? product : b.one(select, [allowed, product, zeros(b, product.type)], {});
   const scaled = (x: Value, like: Value): Value => reshaped(b, times(b, x, full(b, attrs.scale, x.type)), like.type);
   const dq = scaled(contract(b, ds, k, `${Q} n m, ${S} m k -> ${Q} n k`), given.need("q"));
   const dk = scaled(contract(b, ds, q, `${Q} n m, ${Q} n k -> ${S} m k`), given.need("k"));
