@@ -177,4 +177,12 @@ export const SHAPE_CODES = {
     bad: "layer F(x: [B, T, D]) -> [B, T, D] { … }\n… F(tokens)",
     good: "… F(embed[tokens])",
   },
+  SQ0323: {
+    title: "two sizes agree only by accident",
+    explanation:
+      "Both axes have the same size at the present values of the dims, but nothing says that they always have: another `--dim` would break " +
+      "the program. Use the same dim in both places, or derive one from the other (`dim K = D / H`).",
+    bad: "dim T = 64\ndim D = 64\nfn f(x: [T], y: [D]) = x + y",
+    good: "dim T = 64\nfn f(x: [T], y: [T]) = x + y",
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,41 @@
+/** @file Checks a program: names, then dims, then every layer instance with its shapes. Mistakes are collected; nothing throws. */
+
+import type { Diagnostic } from "../../ir/diagnostic.ts";
+import type { Overrides } from "./declare-dims.ts";
+import { declareDims } from "./declare-dims.ts";
+import { elaborateProgram } from "./elaborate.ts";
+import { checkNames } from "./names.ts";
+import type { TypedProgram } from "./program.ts";
+import { reportRecursion } from "./recursion.ts";
+import { Reporter } from "./report.ts";
+import { dimDeclarations, loadProgram } from "./sources.ts";
+import type { ReadImport } from "./sources.ts";
+
+export type { TypedProgram } from "./program.ts";
+export type { ReadImport } from "./sources.ts";
+
+export interface CheckOptions {
+  /** Values of dims, over those the program writes. */
+  readonly dims?: Overrides;
+  /** How `import` reads a file; absent: imports are errors. */
+  readonly readImport?: ReadImport;
+}
+
+export interface Checked {
+  readonly diagnostics: readonly Diagnostic[];
+  /** Null where there are errors. */
+  readonly program: TypedProgram | null;
+  /** The text of every file that was read, the standard library's included. */
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+export const checkSource = (text: string, file: string, options: CheckOptions = {}): Checked => {
+  const reporter = new Reporter();
+  const program = loadProgram(text, file, options.readImport, reporter);
+  checkNames(program, reporter);
+  reportRecursion(program, reporter);
+  const dims = declareDims(dimDeclarations(program), options.dims ?? {}, reporter);
+  const typed = elaborateProgram(program, dims, reporter);
+  const sources = new Map(program.units.map((unit) => [unit.file, unit.text]));
+  return { diagnostics: reporter.diagnostics, program: reporter.failed ? null : typed, sources };
+};
