@@ -110,12 +110,12 @@ export const syntaxDiagnostic = (place: Place, error: IRecognitionException): Di
   });
 };
 
-/** Does the partner of `opener` stand further on, before a closing bracket of another kind or a declaration? */
+/** Does the partner of `opener` stand further on, before a closing bracket of another kind or a new statement? */
 const closedLater = (place: Place, opener: IToken): boolean => {
   const open: string[] = [];
   for (let i = place.tokens.indexOf(opener); i < place.tokens.length; i++) {
     const token = place.tokens[i];
-    if (token === undefined || t.isDeclarationWord(token)) return false;
+    if (token === undefined || t.isBeginningWord(token)) return false;
     if (t.PARTNERS.has(token.tokenType)) open.push(t.PARTNERS.get(token.tokenType)?.name ?? "");
     else if (t.CLOSING.has(token.tokenType) && open.pop() !== token.tokenType.name) return false;
     if (open.length === 0) return true;

@@ -4,13 +4,14 @@
 import type { ILexingResult, IToken } from "chevrotain";
 import { diagnostic } from "../../ir/codes.ts";
 import type { Diagnostic } from "../../ir/diagnostic.ts";
+import { sourceText } from "../../ir/source-text.ts";
 import type { Span } from "../../ir/span.ts";
 import type { SourceFile } from "./ast.ts";
 import { buildFile } from "./build-ast.ts";
 import { Grammar } from "./grammar.ts";
 import { syntaxDiagnostic } from "./messages.ts";
 import { characterError, groupSlips, keywordSlips, tokenSlips } from "./slips.ts";
-import { lexer } from "./tokens.ts";
+import { isBeginningWord, lexer } from "./tokens.ts";
 
 /** Files are refused above this many characters. */
 export const MAX_FILE_LENGTH = 1_000_000;
@@ -90,15 +91,18 @@ const lexicalDiagnostics = (lexed: ILexingResult, text: string, file: string): r
 const OPENERS = new Set(["(", "[", "{", "（"]);
 const CLOSERS = new Set([")", "]", "}", "）"]);
 
-/** Tokens that begin a line while no `(` or `[` is open in the innermost braces. */
+/** Tokens that begin a line while no `(` or `[` is open in the innermost braces, and words that begin a statement there. */
 const freshTokens = (tokens: readonly IToken[]): ReadonlySet<IToken> => {
   const fresh = new Set<IToken>();
   const depths = [0];
   let line = 0;
   for (const token of tokens) {
     const depth = depths.at(-1) ?? 0;
-    if (depth === 0 && (token.startLine ?? 0) > line) fresh.add(token);
+    const startsLine = (token.startLine ?? 0) > line;
+    if (startsLine && (depth === 0 || isBeginningWord(token))) fresh.add(token);
     line = token.endLine ?? line;
+    // A statement begins: whatever bracket was open has been forgotten.
+    if (startsLine && isBeginningWord(token)) depths[depths.length - 1] = 0;
     if (token.image === "{") depths.push(0);
     else if (token.image === "}") depths.length = Math.max(1, depths.length - 1);
     else if (OPENERS.has(token.image)) depths[depths.length - 1] = depth + 1;
@@ -127,10 +131,10 @@ const startOf = (d: Diagnostic): number => d.labels[0]?.span.start ?? 0;
 const withoutCascades = (soft: readonly Diagnostic[], hard: readonly Diagnostic[], text: string): readonly Diagnostic[] => {
   const all = [...soft.map((d) => ({ d, hard: false })), ...hard.map((d) => ({ d, hard: true }))].sort((a, b) => startOf(a.d) - startOf(b.d));
   const kept: Diagnostic[] = [];
-  const lineOf = lineNumbers(text);
+  const { position } = sourceText("", text);
   let last = -1;
   for (const { d, hard: cascades } of all) {
-    const line = lineOf(startOf(d));
+    const { line } = position(startOf(d));
     if (!(cascades || FOLLOWS.has(d.code)) || line !== last) kept.push(d);
     last = line;
   }
@@ -139,20 +143,6 @@ const withoutCascades = (soft: readonly Diagnostic[], hard: readonly Diagnostic[
 
 /** Codes of the tree builder that often only follow from an error before them. */
 const FOLLOWS: ReadonlySet<string> = new Set(["SQ0101", "SQ0113", "SQ0114", "SQ0115", "SQ0116"]);
-
-const lineNumbers = (text: string): ((offset: number) => number) => {
-  const starts = [0];
-  for (const match of text.matchAll(/\r\n?|\n/g)) starts.push(match.index + match[0].length);
-  return (offset) => {
-    let [low, high] = [0, starts.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((starts[middle] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return low;
-  };
-};
 
 const capped = (diagnostics: readonly Diagnostic[], file: string): readonly Diagnostic[] => {
   const sorted = [...diagnostics].sort((a, b) => startOf(a) - startOf(b));
