@@ -32,8 +32,11 @@ const gradientOf = (op: AnyOp): string => {
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
 
-const row = (op: AnyOp): string =>
-  `| [\`sq.${op.mnemonic}\`](#sq${op.mnemonic}) | ${op.operands.join(", ")} | ${op.results.join(", ")} | ${stagesOf(op)} | ${gradientOf(op)} | ${cell(op.summary)} |`;
+const row = (op: AnyOp): string => {
+  const name = `[\`sq.${op.mnemonic}\`](#sq${op.mnemonic})`;
+  const cells = [name, op.operands.join(", "), op.results.join(", "), stagesOf(op), gradientOf(op), cell(op.summary)];
+  return `| ${cells.join(" | ")} |`;
+};
 
 const section = (op: AnyOp, messages: readonly string[]): string[] => [
   `## sq.${op.mnemonic}`,

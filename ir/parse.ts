@@ -118,7 +118,7 @@ class ModuleParser {
     const func: Func = { name, params, ops, results };
     this.#funcs.push(func);
     this.#spans.set(func, span);
-    if (twice) reader.fail("SQ0410", `function \`@${name}\` is defined twice`, { span, text: "the second definition" });
+    if (twice) reader.fail("SQ0410", `function \`@${name}\` is defined twice`, span, "the second definition");
   }
 
   /** Up to the opening brace. */
@@ -168,7 +168,7 @@ class ModuleParser {
       const role = facts.get("sq.role") ?? "input";
       const known =
         ROLES.find((candidate) => candidate === role) ??
-        reader.fail("SQ0407", `role \`${role}\` is not one of ${ROLES.join(", ")}`, { span: at, text: "" });
+        reader.fail("SQ0407", `role \`${role}\` is not one of ${ROLES.join(", ")}`, at);
       scope.define(reader, text, [value], at);
       locs.readOptional(reader);
       return { value, name: facts.get("sq.name") ?? text, role: known, init: facts.get("sq.init") ?? "" };
@@ -217,7 +217,7 @@ class ModuleParser {
     const span = reader.spanFrom(start);
     locs.readOptional(reader);
     if (uses.length !== names.length)
-      reader.fail("SQ0410", `${uses.length} values are returned, the signature has ${names.length}`, { span, text: "" });
+      reader.fail("SQ0410", `${uses.length} values are returned, the signature has ${names.length}`, span);
     return uses.map(({ value }, i) => ({ value, name: names[i] ?? "" }));
   }
 }

@@ -79,7 +79,8 @@ class FuncVerifier {
     for (const { name, value, role, init } of this.#func.params) {
       if (names.has(name)) this.report("SQ0410", null, `two parameters are called ${name}`);
       names.add(name);
-      if ((role === "parameter") !== (init !== "")) this.report("SQ0410", null, `parameter ${name} of role ${role} ${init === "" ? "has no" : "has an"} initialiser`);
+      if ((role === "parameter") !== (init !== ""))
+        this.report("SQ0410", null, `parameter ${name} of role ${role} ${init === "" ? "has no" : "has an"} initialiser`);
       this.#define(value, null);
     }
   }
@@ -129,7 +130,8 @@ class FuncVerifier {
     for (const [i, type] of inferred.entries()) {
       const result = results[i];
       if (result === undefined || result.type === type || sameType(result.type, type)) continue;
-      this.report("SQ0405", operation, `result ${shown(result)} is ${describe(result.type)}, sq.${op.mnemonic} gives ${describe(type)}`);
+      const message = `result ${shown(result)} is ${describe(result.type)}, sq.${op.mnemonic} gives ${describe(type)}`;
+      this.report("SQ0405", operation, message);
     }
   }
 }
@@ -141,13 +143,16 @@ const isExact = (node: AttrNode | null): boolean =>
   node?.kind === "int" ? Number.isSafeInteger(node.value) : node?.kind === "array" ? node.items.every(isExact) : true;
 
 /** `C1: axis 3 of rank 2`, without where. */
-export const errorText = ({ constraint, message }: VerifyError): string => (constraint === "" ? message : `${constraint}: ${message}`);
+export const errorText = ({ constraint, message }: VerifyError): string =>
+  constraint === "" ? message : `${constraint}: ${message}`;
 
 /** One line: function, operation, error. */
 export const describeError = (error: VerifyError): string => {
   const { func, operation } = error;
-  const names = operation === null ? "" : ` %${operation.results.map((value) => nameValues(func).of(value)).join(", %")} sq.${operation.op.mnemonic}`;
-  return `@${func.name}${names}: ${errorText(error)}`;
+  if (operation === null) return `@${func.name}: ${errorText(error)}`;
+  const names = nameValues(func);
+  const results = operation.results.map((value) => `%${names.of(value)}`).join(", ");
+  return `@${func.name} ${results} sq.${operation.op.mnemonic}: ${errorText(error)}`;
 };
 
 /** The functions that have errors, printed, with each error under its operation. */

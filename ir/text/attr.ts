@@ -40,7 +40,7 @@ export const readDictionary = <T>(reader: Reader, value: (key: string) => T, uni
   const entries = new Map<string, T>();
   if (!reader.acceptPunct("{")) return entries;
   reader.list("}", () => {
-    const at = { span: reader.span, text: "" };
+    const at = reader.span;
     const key = reader.kind === "string" ? reader.takeText("string", "a key") : reader.take("word", "an attribute's name");
     if (entries.has(key)) reader.fail("SQ0407", `attribute \`${key}\` is given twice`, at);
     entries.set(key, reader.acceptPunct("=") ? value(key) : unit);
@@ -76,7 +76,7 @@ const readWord = (reader: Reader, types: TypeReader): AttrNode => {
 };
 
 const readNumber = (reader: Reader, sign: 1 | -1): AttrNode => {
-  const at = { span: reader.span, text: "" };
+  const at = reader.span;
   const text = reader.take("number", "a number");
   const type = reader.acceptPunct(":") ? reader.take("word", "a number's type") : text.includes(".") ? "f64" : "i64";
   if (type === "f64" || type === "f32")

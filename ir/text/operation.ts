@@ -71,7 +71,7 @@ const readRest = (context: Context, scope: Scope, targets: readonly Target[]): O
 };
 
 const readOp = (reader: Reader): AnyOp => {
-  const at = { span: reader.span, text: "" };
+  const at = reader.span;
   const name = reader.takeText("string", 'an operation (`"sq.add"(…)`)');
   const op = name.startsWith("sq.") ? opByName(name.slice(3)) : undefined;
   return op ?? reader.fail("SQ0402", `there is no operation \`${name}\``, at);
@@ -80,8 +80,8 @@ const readOp = (reader: Reader): AnyOp => {
 const takeDiscardable = (reader: Reader, nodes: Map<string, AttrNode>, span: Span): { path: string; inline: boolean } => {
   const path = nodes.get("sq.path");
   const inline = nodes.get("sq.inline");
-  if (path !== undefined && path.kind !== "string") reader.fail("SQ0407", "attribute `sq.path` is a string", { span, text: "" });
-  if (inline !== undefined && inline.kind !== "unit") reader.fail("SQ0407", "attribute `sq.inline` has no value", { span, text: "" });
+  if (path !== undefined && path.kind !== "string") reader.fail("SQ0407", "attribute `sq.path` is a string", span);
+  if (inline !== undefined && inline.kind !== "unit") reader.fail("SQ0407", "attribute `sq.inline` has no value", span);
   nodes.delete("sq.path");
   nodes.delete("sq.inline");
   return { path: path?.value ?? "", inline: inline !== undefined };
@@ -90,16 +90,19 @@ const takeDiscardable = (reader: Reader, nodes: Map<string, AttrNode>, span: Spa
 const decodeAttrs = (reader: Reader, op: AnyOp, nodes: Map<string, AttrNode>, span: Span): object => {
   const attrs: Record<string, unknown> = {};
   for (const key in op.attrs) {
-    const node = nodes.get(key) ?? null;
     const codec = op.attrs[key];
+    const node = nodes.get(key) ?? null;
     const value: unknown = codec?.decode(node);
-    if (value === undefined)
-      reader.fail("SQ0407", `attribute \`${key}\` of sq.${op.mnemonic} is ${node === null ? "missing" : "not"}${node === null ? "; it is" : ""} ${codec?.expects ?? "known"}`, { span, text: "" });
+    if (value === undefined) {
+      const what = `attribute \`${key}\` of sq.${op.mnemonic}`;
+      const expects = codec?.expects ?? "";
+      reader.fail("SQ0407", node === null ? `${what} is missing; it is ${expects}` : `${what} is not ${expects}`, span);
+    }
     attrs[key] = value;
     nodes.delete(key);
   }
   const [unknown] = nodes.keys();
-  if (unknown !== undefined) reader.fail("SQ0407", `sq.${op.mnemonic} has no attribute \`${unknown}\``, { span, text: "" });
+  if (unknown !== undefined) reader.fail("SQ0407", `sq.${op.mnemonic} has no attribute \`${unknown}\``, span);
   return attrs;
 };
 
@@ -114,7 +117,7 @@ const readOperandTypes = ({ reader, types }: Context, uses: readonly Use[]): voi
     if (use !== undefined) checkType(reader, use, written, reader.spanFrom(at));
   });
   if (n !== uses.length)
-    reader.fail("SQ0405", `${uses.length} operands but ${n} operand types`, { span: reader.spanFrom(start), text: "" });
+    reader.fail("SQ0405", `${uses.length} operands but ${n} operand types`, reader.spanFrom(start));
 };
 
 const readResults = ({ reader, types }: Context, targets: readonly Target[]): Value[] => {
@@ -122,6 +125,6 @@ const readResults = ({ reader, types }: Context, targets: readonly Target[]): Va
   const written: TensorType[] = reader.acceptPunct("(") ? reader.list(")", () => types.read(reader)) : [types.read(reader)];
   const names = targets.flatMap(({ name, count }) => new Array<string>(count).fill(name));
   if (names.length !== written.length && targets.length > 0)
-    reader.fail("SQ0405", `${names.length} results but ${written.length} result types`, { span: reader.spanFrom(start), text: "" });
+    reader.fail("SQ0405", `${names.length} results but ${written.length} result types`, reader.spanFrom(start));
   return written.map((type, i): Value => ({ type, name: keptName(names[i] ?? "") }));
 };

@@ -1,7 +1,7 @@
 /** @file The parser's hands: look at the current token, take it, or complain about it with a span. */
 
 import { diagnostic } from "../codes.ts";
-import type { Diagnostic, Label } from "../diagnostic.ts";
+import type { Diagnostic } from "../diagnostic.ts";
 import type { Span } from "../span.ts";
 import { Lexer } from "./lexer.ts";
 import { unquote } from "./literal.ts";
@@ -35,15 +35,15 @@ export class Reader extends Lexer {
     return { file: this.file, start: this.start, end: this.end };
   }
 
-  fail(code: TextCode, message: string, label: Label = { span: this.span, text: "" }): never {
-    throw new TextError(diagnostic(code, message, { labels: [label] }));
+  fail(code: TextCode, message: string, span: Span = this.span, text = ""): never {
+    throw new TextError(diagnostic(code, message, { labels: [{ span, text }] }));
   }
 
   /** `expected X, found Y`: after the last token where the line ends there, else at the current one. */
   expected(what: string): never {
     if (this.kind !== "end" && !this.startsLine()) return this.expectedHere(what);
-    const label = { span: { file: this.file, start: this.previousEnd, end: this.previousEnd }, text: "" };
-    return this.fail("SQ0401", `expected ${what}, found the end of the ${this.kind === "end" ? "text" : "line"}`, label);
+    const after = { file: this.file, start: this.previousEnd, end: this.previousEnd };
+    return this.fail("SQ0401", `expected ${what}, found the end of the ${this.kind === "end" ? "text" : "line"}`, after);
   }
 
   /** The same at the current token, which may start a line. */

@@ -28,7 +28,7 @@ export class Scope {
     const earlier = this.#definitions.get(name);
     this.#definitions.set(name, { values: earlier === undefined ? values : null, span });
     if (earlier === undefined) return;
-    reader.fail("SQ0403", `\`%${name}\` is defined twice`, { span, text: "the second definition" });
+    reader.fail("SQ0403", `\`%${name}\` is defined twice`, span, "the second definition");
   }
 
   /** Nobody shall complain about `name`. */
@@ -43,11 +43,11 @@ export class Scope {
     const index = reader.kind === "hash" && reader.start === reader.previousEnd ? Number(reader.take("hash", "a result")) : null;
     const span = reader.spanFrom(start);
     const definition = this.#definitions.get(name);
-    if (definition === undefined) reader.fail("SQ0403", `\`%${name}\` is not defined before it is used`, { span, text: "" });
+    if (definition === undefined) reader.fail("SQ0403", `\`%${name}\` is not defined before it is used`, span);
     if (definition.values === null) throw new Poisoned();
     const value = definition.values[index ?? 0];
     if (value === undefined || (index === null && definition.values.length > 1))
-      reader.fail("SQ0403", `\`%${name}\` has ${definition.values.length} results: write \`%${name}#0\``, { span, text: "" });
+      reader.fail("SQ0403", `\`%${name}\` has ${definition.values.length} results: write \`%${name}#0\``, span);
     return { value, name: index === null ? name : `${name}#${index}`, span };
   }
 }
@@ -55,7 +55,7 @@ export class Scope {
 /** The type written after the colon for a value must be the one it was defined with. */
 export const checkType = (reader: Reader, use: Use, written: TensorType, span: Span): void => {
   if (written === use.value.type || identicalType(written, use.value.type)) return;
-  reader.fail("SQ0405", `\`%${use.name}\` is ${describe(use.value.type)}, not ${describe(written)}`, { span, text: "" });
+  reader.fail("SQ0405", `\`%${use.name}\` is ${describe(use.value.type)}, not ${describe(written)}`, span);
 };
 
 /** The name a value keeps: none where the text only numbers it. */

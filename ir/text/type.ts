@@ -79,7 +79,7 @@ export class TypeReader {
 
   /** `!BxT = tensor<…>` */
   define(reader: Reader): void {
-    const at = { span: reader.span, text: "" };
+    const at = reader.span;
     const alias = reader.take("alias", "a type alias");
     if (this.#aliases.has(alias)) reader.fail("SQ0403", `type alias \`!${alias}\` is defined twice`, at);
     reader.expectPunct("=");
