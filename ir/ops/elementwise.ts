@@ -9,6 +9,7 @@ import * as poly from "../poly.ts";
 import type { Poly } from "../poly.ts";
 import { named, volume } from "../types.ts";
 import { mapOne, mapTwo } from "../tensor-data.ts";
+import { expOf, minus, over, times } from "./arithmetic.ts";
 import { full, scaleBy } from "./helpers.ts";
 import { inferOne, inferTwo, mustAgree, spelled } from "./infer.ts";
 import type { NoAttrs } from "./infer.ts";
@@ -111,9 +112,6 @@ const alongBoth =
     return [wantX ? forX(c) : null, wantZ ? forZ(c) : null];
   };
 
-const times = (b: Builder, x: Value, z: Value): Value => b.one(mul, [x, z], {});
-const over = (b: Builder, x: Value, z: Value): Value => b.one(div, [x, z], {});
-const minus = (b: Builder, x: Value, z: Value): Value => b.one(sub, [x, z], {});
 const negative = (b: Builder, x: Value): Value => b.one(neg, [x], {});
 
 export const neg: Unary = unary({ mnemonic: "neg", summary: "-x", dtypes: ["f32", "i32"] }, (x) => -x,
@@ -144,7 +142,7 @@ export const tanh: Unary = unary({ mnemonic: "tanh", summary: "hyperbolic tangen
 
 /** d erf(x) = 2/sqrt(pi) exp(-x^2) */
 export const erf: Unary = unary({ mnemonic: "erf", summary: "Gauss error function" }, erfOf,
-  along((b, ct, x) => times(b, scaleBy(b, ct, 2 / Math.sqrt(Math.PI)), b.one(exp, [negative(b, times(b, x, x))], {}))));
+  along((b, ct, x) => times(b, scaleBy(b, ct, 2 / Math.sqrt(Math.PI)), expOf(b, negative(b, times(b, x, x))))));
 
 /** d s(x) = s (1 - s) */
 export const logistic: Unary = unary({ mnemonic: "logistic", summary: "1 / (1 + exp(-x))" }, (x) => 1 / (1 + Math.exp(-x)),
