@@ -91,7 +91,7 @@ class Resolver {
     }
     this.resolve(decl);
     if (this.#failed.has(name)) return null;
-    const symbol = poly.symbol(name);
+    const symbol = this.table.symbol(name) ?? poly.symbol(name);
     return number(this.table.valueOf(symbol), symbol);
   }
 

@@ -24,17 +24,21 @@ export class DimTable {
   readonly #values = new Map<string, number>();
   readonly #expansions = new Map<string, Poly>();
   readonly #derivedBySpelling = new Map<string, Poly>();
+  readonly #symbols = new Map<string, Poly>();
+  // Axes are shared between the types of a program, so what is known about one is remembered by identity.
   readonly #expanded = new WeakMap<Poly, Poly>();
+  readonly #sizes = new WeakMap<Poly, number>();
 
   /** `definition` is null for a dim that stands for itself. */
   define(name: string, value: number, definition: Poly | null, span: Span | null): void {
     this.#entries.set(name, { value, span });
     this.#values.set(name, value);
+    this.#symbols.set(name, poly.symbol(name));
     if (definition === null || poly.isConstant(definition)) return;
     const expansion = poly.substitute(definition, this.#expansions);
     this.#expansions.set(name, expansion);
     const spelling = poly.print(expansion);
-    if (!this.#derivedBySpelling.has(spelling)) this.#derivedBySpelling.set(spelling, poly.symbol(name));
+    if (!this.#derivedBySpelling.has(spelling)) this.#derivedBySpelling.set(spelling, this.#symbols.get(name) ?? poly.symbol(name));
   }
 
   has(name: string): boolean {
@@ -53,8 +57,18 @@ export class DimTable {
     return this.#entries.get(name)?.span ?? null;
   }
 
+  /** The polynomial of a declared dim; undefined if there is none of this name. */
+  symbol(name: string): Poly | undefined {
+    return this.#symbols.get(name);
+  }
+
+  /** NaN where a symbol has no value (the dim parameters of a layer that nothing uses). */
   valueOf(axis: Poly): number {
-    return poly.evaluate(axis, this.#values);
+    const known = this.#sizes.get(axis);
+    if (known !== undefined) return known;
+    const size = poly.evaluate(axis, this.#values);
+    this.#sizes.set(axis, size);
+    return size;
   }
 
   /** The polynomial in base dims only. */

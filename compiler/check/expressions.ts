@@ -1,6 +1,5 @@
 /** @file Expressions to values, one function per kind of expression. */
 
-import * as poly from "../../ir/poly.ts";
 import type { Arg, Expr } from "../syntax/ast.ts";
 import { builtinByName } from "./builtins/index.ts";
 import { bindArguments, BuiltinCall } from "./builtins/call.ts";
@@ -54,7 +53,8 @@ const evaluateName = (ctx: Context, name: string): Value => {
   if (local !== undefined) return local.value;
   const parameter = ctx.frame.dims.get(name);
   if (parameter !== undefined) return number(ctx.dims.valueOf(parameter.axis), parameter.axis);
-  if (ctx.dims.has(name)) return number(ctx.dims.valueOf(poly.symbol(name)), poly.symbol(name));
+  const dim = ctx.dims.symbol(name);
+  if (dim !== undefined) return number(ctx.dims.valueOf(dim), dim);
   return MASKS[name] ?? ERROR;
 };
 
