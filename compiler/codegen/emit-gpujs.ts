@@ -2,7 +2,8 @@
  *
  *  Arrays are flat, loop bounds literal, integers below 2^24; `Math.max` has two arguments; nothing is `++`ed but loop
  *  counters; comparisons are conditions, and become 0 or 1 where their value is wanted. A `select` whose branches loop
- *  or name values is an `if`, any other a `?:`. Negations are in parentheses so that no backend ever sees `--`. */
+ *  or name values is an `if`, any other a `?:`, unless a branch is an index: WebGL takes no `?:` of an int and a float,
+ *  and gpu.js converts only what is assigned. Negations are in parentheses so that no backend ever sees `--`. */
 
 import type { Expr, Kernel } from "./kernel.ts";
 import type { KernelSource } from "../../runtime/abi.ts";
@@ -34,6 +35,8 @@ const THREAD = ["x", "y", "z"] as const;
 class Emitter {
   readonly #flat: FlatKernel;
   readonly #lines: string[] = [];
+  /** Variables that gpu.js may type as integers. */
+  readonly #integers = new Set<string>();
   #indent = 1;
   loopLimit = 0;
 
@@ -45,6 +48,7 @@ class Emitter {
     const { axes, inputs, body } = this.#flat;
     const used = variablesOf(body);
     [...axes].reverse().forEach((axis, i) => {
+      this.#integers.add(axis.name);
       if (used.has(axis.name)) this.#line(`let ${axis.name} = this.thread.${THREAD[i] ?? "z"};`);
     });
     const result = this.#value(body);
@@ -81,8 +85,7 @@ class Emitter {
         this.#define(expr.name, expr.value);
         return this.#value(expr.body);
       case "select":
-        if (!hasStatements(expr.then) && !hasStatements(expr.otherwise)) return this.#ternary(expr);
-        return this.#stored(expr, "chosen");
+        return this.#isBranch(expr) ? this.#stored(expr, "chosen") : this.#ternary(expr);
       case "reduce":
         return this.#stored(expr, expr.fn);
       case "walk":
@@ -124,12 +127,33 @@ class Emitter {
   #define(name: string, expr: Expr): void {
     if (expr.kind === "reduce") return this.#reduce(name, expr);
     if (expr.kind === "walk") return this.#walk(name, expr);
-    if (expr.kind === "select" && (hasStatements(expr.then) || hasStatements(expr.otherwise))) return this.#branch(name, expr);
+    if (expr.kind === "select" && this.#isBranch(expr)) return this.#branch(name, expr);
     if (expr.kind === "let") {
       this.#define(expr.name, expr.value);
       return this.#define(name, expr.body);
     }
+    if (this.#isInteger(expr)) this.#integers.add(name);
     this.#line(`let ${name} = ${this.#value(expr).text};`);
+  }
+
+  #isInteger(expr: Expr): boolean {
+    if (expr.kind === "var") return this.#integers.has(expr.name);
+    if (expr.kind === "unary") return expr.fn === "floor" || (expr.fn === "neg" && this.#isInteger(expr.arg));
+    if (expr.kind !== "binary" || !INTEGRAL.has(expr.fn)) return false;
+    const sides = [expr.left, expr.right];
+    return sides.some((e) => this.#isInteger(e)) && sides.every((e) => e.kind === "const" || this.#isInteger(e));
+  }
+
+  /** Must a `select` be an `if`? */
+  #isBranch({ then, otherwise }: Expr & { kind: "select" }): boolean {
+    return [then, otherwise].some((e) => this.#hasStatements(e) || this.#isInteger(e));
+  }
+
+  #hasStatements(expr: Expr): boolean {
+    if (expr.kind === "let" || expr.kind === "reduce" || expr.kind === "walk") return true;
+    if (expr.kind === "select" && this.#isBranch(expr)) return true;
+    if ((expr.kind === "unary" || expr.kind === "binary") && NAMING.has(expr.fn)) return true;
+    return childrenOf(expr).some((child) => this.#hasStatements(child));
   }
 
   #branch(name: string, expr: Expr & { kind: "select" }): void {
@@ -145,6 +169,7 @@ class Emitter {
 
   #reduce(name: string, expr: Expr & { kind: "reduce" }): void {
     this.#line(`let ${name} = ${expr.fn === "sum" ? "0" : number(LOWEST).text};`);
+    for (const loop of expr.loops) this.#integers.add(loop.name);
     const nest = (depth: number): void => {
       const loop = expr.loops[depth];
       if (loop === undefined) {
@@ -173,25 +198,8 @@ const isCondition = (expr: Expr & { kind: "binary" }): boolean => CONDITIONS.has
 /** Functions that name a temporary, so that they need statements of their own. */
 const NAMING: ReadonlySet<string> = new Set(["erf", "sign", "pow"]);
 
-const hasStatements = (expr: Expr): boolean => {
-  switch (expr.kind) {
-    case "const":
-    case "var":
-      return false;
-    case "load":
-      return expr.at.some(hasStatements);
-    case "unary":
-      return NAMING.has(expr.fn) || hasStatements(expr.arg);
-    case "binary":
-      return NAMING.has(expr.fn) || hasStatements(expr.left) || hasStatements(expr.right);
-    case "select":
-      return hasStatements(expr.cond) || hasStatements(expr.then) || hasStatements(expr.otherwise);
-    case "let":
-    case "reduce":
-    case "walk":
-      return true;
-  }
-};
+/** Functions of integers that are integers for gpu.js. */
+const INTEGRAL: ReadonlySet<string> = new Set(["add", "sub", "mul"]);
 
 const variablesOf = (expr: Expr, into = new Set<string>()): ReadonlySet<string> => {
   if (expr.kind === "var") into.add(expr.name);
