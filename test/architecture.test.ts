@@ -10,7 +10,7 @@ import { ROOT, filesBelow } from "./tools.ts";
 const SOURCES = ["ir", "runtime", "passes", "compiler"];
 const FOLDERS = [...SOURCES, "examples", "bench", "test"];
 
-const project = new Project({ useInMemoryFileSystem: false, skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true });
+const project = new Project({ skipAddingFilesFromTsConfig: true, skipFileDependencyResolution: true });
 const files = new Map<string, SourceFile>(
   FOLDERS.flatMap((folder) => filesBelow(folder, ".ts"))
     .filter((path) => !path.startsWith(join("test", "golden")))
@@ -63,6 +63,7 @@ const PACKAGES: readonly { readonly name: string; readonly where: RegExp; readon
   { name: "chevrotain", where: /^compiler\/syntax\//, lazily: false },
   { name: "ts-morph", where: /^compiler\//, lazily: true },
   { name: "commander", where: /^compiler\/cli\//, lazily: false },
+  { name: "diff", where: /^compiler\/inspect\//, lazily: false },
   { name: "picocolors", where: /^compiler\/cli\//, lazily: false },
 ];
 
@@ -113,8 +114,7 @@ describe("floors", () => {
 });
 
 const isName = (node: ts.Identifier): boolean =>
-  (ts.isPropertyAccessExpression(node.parent) || ts.isPropertyAssignment(node.parent) || ts.isPropertySignature(node.parent)) &&
-  node.parent.name === node;
+  "name" in node.parent && node.parent.name === node && !ts.isVariableDeclaration(node.parent);
 
 const outsideGlobals = (path: string, file: SourceFile): string[] => {
   const found: string[] = [];
@@ -129,8 +129,12 @@ const outsideGlobals = (path: string, file: SourceFile): string[] => {
 const FILE_BUDGET = 300;
 const FUNCTION_BUDGET = 60;
 
+const isGenerated = (file: SourceFile): boolean => /^(\/\/|\/\*\* @file) Generated /.test(file.getFullText());
+
 /** Files over the budget, and why they are better whole. */
-const LONG_FILES: Readonly<Record<string, string>> = {};
+const LONG_FILES: Readonly<Record<string, string>> = {
+  "compiler/syntax/grammar.ts": "the grammar is one class to chevrotain, a production a method",
+};
 
 /** Functions over the budget, and why. */
 const LONG_FUNCTIONS: Readonly<Record<string, string>> = {};
@@ -143,27 +147,33 @@ const nameOfFunction = (node: Node): string => {
   return Node.isVariableDeclaration(parent) || Node.isPropertyAssignment(parent) ? parent.getName() : "(anonymous)";
 };
 
+const isFunction = (node: Node): boolean =>
+  Node.isFunctionDeclaration(node) ||
+  Node.isFunctionExpression(node) ||
+  Node.isArrowFunction(node) ||
+  Node.isMethodDeclaration(node) ||
+  Node.isConstructorDeclaration(node);
+
 /** `path: name` of every function over the budget. */
 const longFunctions = (path: string, file: SourceFile): string[] => {
   const long: string[] = [];
   file.forEachDescendant((node) => {
-    const isFunction = Node.isFunctionDeclaration(node) || Node.isMethodDeclaration(node) || Node.isArrowFunction(node) || Node.isConstructorDeclaration(node);
-    if (isFunction && linesOf(node) > FUNCTION_BUDGET) long.push(`${path}: ${nameOfFunction(node)}`);
+    if (isFunction(node) && linesOf(node) > FUNCTION_BUDGET) long.push(`${path}: ${nameOfFunction(node)}`);
   });
   return long;
 };
 
 describe("budgets", () => {
   it(`files have at most ${FILE_BUDGET} lines`, () => {
-    const long = [...files].filter(([path, file]) => file.getEndLineNumber() > FILE_BUDGET && LONG_FILES[path] === undefined);
-    expect(long.map(([path, file]) => `${path}: ${file.getEndLineNumber()}`)).toEqual([]);
+    const long = [...files].filter(([, file]) => file.getEndLineNumber() > FILE_BUDGET && !isGenerated(file));
+    expect(long.map(([path]) => path).sort()).toEqual(Object.keys(LONG_FILES));
   });
 
   it(`functions have at most ${FUNCTION_BUDGET} lines`, () => {
     const long = [...files]
       .filter(([path]) => SOURCES.includes(floorOf(path)))
       .flatMap(([path, file]) => longFunctions(path, file));
-    expect(long.filter((label) => LONG_FUNCTIONS[label] === undefined)).toEqual([]);
+    expect(long.sort()).toEqual(Object.keys(LONG_FUNCTIONS));
   });
 });
 
@@ -172,7 +182,7 @@ describe("the shape of files", () => {
     [...files].filter(([path, file]) => fails(file, path)).map(([path]) => path);
 
   it("every file opens with its purpose", () => {
-    expect(each((file) => !/^(#!.*\n)?\/\*\* @file \S/.test(file.getFullText()))).toEqual([]);
+    expect(each((file) => !isGenerated(file) && !/^(#!.*\n)?\/\*\* @file \S/.test(file.getFullText()))).toEqual([]);
   });
 
   it("named exports only", () => {
