@@ -4,11 +4,12 @@ import { describe, expect, it } from "vitest";
 import type { Data } from "../../ir/core.ts";
 import { erf as erfOf } from "../../ir/erf.ts";
 import { evaluateOp, interpret } from "../../ir/interpret.ts";
+import { multiply } from "../../ir/matmul.ts";
 import { add, exp, gather, max, mul, OPS, opByName, sub } from "../../ir/ops/index.ts";
 import { elements, named, tensor } from "../../ir/types.ts";
 import { indices, NAIVE } from "./naive.ts";
 import { reverse } from "./reverse.ts";
-import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, typesOf } from "./support.ts";
+import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, source, typesOf } from "./support.ts";
 
 /** What has no naive form: its values are the generator's, held by golden values and statistics in random.test.ts. */
 const ELSEWHERE = ["random_uniform"];
@@ -97,3 +98,15 @@ it("erf meets known values to the last places", () => {
   expect(erfOf(Number.NaN)).toBeNaN();
   expect(Math.abs(erfOf(2.5 - 1e-12) - erfOf(2.5 + 1e-12))).toBeLessThan(1e-14);
 });
+
+it.each([[1, 1, 1, 1], [2, 3, 1, 9], [1, 1, 6, 65], [3, 5, 7, 67], [1, 2, 3, 130], [2, 4, 4, 64]] as const)(
+  "the product of %i times %i x %i, over %i terms, is the sum of products",
+  (batch, m, n, k) => {
+    const uniform = source(3);
+    const [a, b] = [batch * m * k, batch * k * n].map((length) => Float64Array.from({ length }, () => uniform() - 0.5));
+    const product = Float64Array.from(indices([batch, m, n]), ([z, i, j]) =>
+      Array.from({ length: k }, (_, l) => a![(z! * m + i!) * k + l]! * b![(z! * k + l) * n + j!]!).reduce((x, y) => x + y, 0),
+    );
+    expect(relativeError(multiply(a!, b!, { batch, m, n, k }), product)).toBeLessThan(1e-13);
+  },
+);
