@@ -1,18 +1,15 @@
 /** @file Attention against a softmax written out here, for every mask and grouping; its gradients against central
- *  differences of that softmax; second derivatives; rows without keys; the cost of masks. */
+ *  differences of that softmax; second derivatives; rows without keys. */
 
 import { describe, expect, it } from "vitest";
 import type { Data, TensorType } from "../../ir/core.ts";
 import { isViolation } from "../../ir/core.ts";
-import { costOfFunc } from "../../ir/cost.ts";
 import { evaluateOp, interpret } from "../../ir/interpret.ts";
 import { attention, attentionVjp } from "../../ir/ops/index.ts";
 import type { AttentionAttrs, AttentionExtra } from "../../ir/ops/attention-attrs.ts";
-import { pairs } from "../../ir/ops/attention-cost.ts";
-import * as poly from "../../ir/poly.ts";
 import { elements, tensor } from "../../ir/types.ts";
 import { reverse } from "./reverse.ts";
-import { environment, exampleData, makeFunc, namedInputs, relativeError, source } from "./support.ts";
+import { exampleData, makeFunc, namedInputs, relativeError, source } from "./support.ts";
 
 interface Sizes {
   readonly B: number;
@@ -256,99 +253,4 @@ it("sums the gradient of a bias over the axes it was broadcast along", () => {
   const each = withBias(fullBias, repeated)[3]!;
   const summed = shared.map((_, n) => each.reduce((sum, x, i) => (i % 12 === n ? sum + x : sum), 0));
   expect(relativeError(withBias(oneBias, shared)[3]!, summed)).toBeLessThan(1e-12);
-});
-
-describe("costs", () => {
-  const [N, M] = [poly.symbol("N"), poly.symbol("M")];
-
-  it("count exactly the pairs that causality and window allow, for every N, M and w", () => {
-    for (let n = 1; n <= 6; n++)
-      for (let m = 1; m <= 6; m++)
-        for (let window = 0; window <= 7; window++)
-          for (const causal of [false, true]) {
-            let expected = 0;
-            for (let i = 0; i < n; i++)
-              for (let j = 0; j < m; j++) {
-                const behind = i + m - n - j;
-                if ((!causal || behind >= 0) && (window === 0 || behind < window)) expected++;
-              }
-            const sizes = { B: 1, H: 1, G: 1, N: n, M: m, K: 1, E: 1 };
-            const count = pairs({ ...exact, causal, window, extras: [] }, sizes, N, M);
-            const label = `N ${n} M ${m} w ${window} ${causal ? "causal" : ""}`;
-            expect(poly.evaluate(count, new Map([["N", n], ["M", m]])), label).toBe(expected);
-          }
-  });
-
-  it("are polynomials in one length for self-attention", () => {
-    const T = poly.symbol("T");
-    const sizes = { B: 1, H: 1, G: 1, N: 512, M: 512, K: 1, E: 1 };
-    const print = (causal: boolean, window: number): string => poly.print(pairs({ ...exact, causal, window, extras: [] }, sizes, T, T));
-    expect(print(false, 0)).toBe("T^2");
-    expect(print(true, 0)).toBe("0.5*T^2 + 0.5*T");
-    expect(print(true, 64)).toBe("64*T - 2016");
-  });
-
-  it.each([[1, 1], [2, 2], [4, 2], [3, 1]])("equal those of the expansion where all pairs count (%i over %i heads)", (H, G) => {
-    const named = (dtype: TensorType["dtype"], sizes: readonly number[], names: string): TensorType =>
-      tensor(dtype, sizes, names.split(" ").map((name) => (name === "1" ? poly.ONE : poly.symbol(name))));
-    const lead = [named("f32", [2, H, 3, 5], "B H N K"), named("f32", [2, G, 4, 5], "B G M K"), named("f32", [2, G, 4, 6], "B G M E")];
-    const extras: readonly (readonly [readonly AttentionExtra[], readonly TensorType[]])[] = [
-      [[], []],
-      [["lengths"], [named("i32", [2], "B")]],
-      [["bias"], [named("f32", [1, H, 3, 4], "1 H N M")]],
-      [["mask", "bias"], [named("i1", [2, 1, 3, 4], "B 1 N M"), named("f32", [2, H, 3, 4], "B H N M")]],
-    ];
-    const env = environment(lead);
-    for (const [names, given] of extras) {
-      const attrs: AttentionAttrs = { ...exact, causal: false, window: 0, extras: names };
-      const types = [...lead, ...given];
-      const results = resultTypes(types, attrs);
-      const parts = costOfFunc(makeFunc(types, (b, params) => attention.expand!(b, params, attrs))).flops;
-      const whole = attention.flops({ operandTypes: types, resultTypes: results, attrs });
-      expect(poly.evaluate(whole, env), names.join()).toBe(poly.evaluate(parts, env));
-      const backTypes = [...lead, results[0]!, results[1]!, results[0]!, ...given, results[1]!];
-      const backAttrs: AttentionAttrs = { ...attrs, extras: [...names, "d_lse"] };
-      const backParts = costOfFunc(makeFunc(backTypes, (b, params) => attentionVjp.expand!(b, params, backAttrs))).flops;
-      const backWhole = attentionVjp.flops({ operandTypes: backTypes, resultTypes: lead, attrs: backAttrs });
-      expect(poly.evaluate(backWhole, env), `backward ${names.join()}`).toBe(poly.evaluate(backParts, env));
-    }
-  });
-});
-
-describe("constraints", () => {
-  const [q, k, v] = [tensor("f32", [2, 4, 3, 5]), tensor("f32", [2, 2, 6, 5]), tensor("f32", [2, 2, 6, 7])];
-  const lse = tensor("f32", [2, 4, 3]);
-  const o = tensor("f32", [2, 4, 3, 7]);
-  const attrs: AttentionAttrs = { ...exact, causal: false, window: 0, extras: [] };
-  const given = (...extras: readonly AttentionExtra[]): AttentionAttrs => ({ ...attrs, extras });
-  const lengths = tensor("i32", [2]);
-  const bias = tensor("f32", [1, 4, 3, 6]);
-
-  it.each<readonly [string, typeof attention, readonly TensorType[], AttentionAttrs]>([
-    ["C0", attention, [q, k], attrs],
-    ["C0", attention, [q, k, v, lengths], attrs],
-    ["C1", attention, [q, k, v, bias, lengths], given("bias", "lengths")],
-    ["C1", attention, [q, k, v, bias, bias], given("bias", "bias")],
-    ["C1", attention, [q, k, v, lse], given("d_lse")],
-    ["C2", attention, [tensor("i32", q.shape), k, v], attrs],
-    ["C2", attention, [q, tensor("f32", [2, 6, 5]), v], attrs],
-    ["C3", attention, [q, tensor("f32", [2, 2, 6, 4]), v], attrs],
-    ["C3", attention, [q, k, tensor("f32", [2, 2, 5, 7])], attrs],
-    ["C3", attention, [q, tensor("f32", [2, 3, 6, 5]), tensor("f32", [2, 3, 6, 7])], attrs],
-    ["C4", attention, [q, k, v, tensor("i32", [3])], given("lengths")],
-    ["C5", attention, [q, k, v, tensor("i1", [2, 2, 3, 6])], given("mask")],
-    ["C5", attention, [q, k, v, tensor("i1", bias.shape)], given("bias")],
-    ["C6", attention, [q, k, v], { ...attrs, window: -1 }],
-    ["C6", attention, [q, k, v], { ...attrs, scale: Number.NaN }],
-    ["C7", attentionVjp, [q, k, v, v, lse, o], attrs],
-    ["C7", attentionVjp, [q, k, v, o, lse, o, o], given("d_lse")],
-  ])("%s is refused", (label, op, types, with_) => {
-    const found = op.infer(types, with_);
-    expect(isViolation(found) && found.constraint).toBe(label);
-  });
-
-  it("hold for the very same operands otherwise", () => {
-    expect(resultTypes([q, k, v, lengths, bias], given("lengths", "bias")).map(({ shape }) => shape)).toEqual([o.shape, lse.shape]);
-    expect(resultTypes([q, k, v, o, lse, o, bias, lse], given("bias", "d_lse"), attentionVjp)).toEqual([q, k, v, bias]);
-  });
 });
