@@ -7,13 +7,14 @@
  *  The rest of the file says what is expected: CHECK lines on what is printed, an exact copy of it below `// output:`
  *  (rewritten by BLESS=1), or `// expected-error@+1 {{text}}` for each mistake, and no other mistakes. */
 
+import type { Module } from "../../ir/core.ts";
+import { DiagnosticError } from "../../ir/diagnostic.ts";
 import type { Diagnostic } from "../../ir/diagnostic.ts";
 import { parseModule } from "../../ir/parse.ts";
 import { printModule } from "../../ir/print.ts";
 import { STAGE_NAMES } from "../../ir/stages.ts";
 import type { StageName } from "../../ir/stages.ts";
 import { verify, verifyDiagnostics } from "../../ir/verify.ts";
-import type { Module } from "../../ir/core.ts";
 import { expectedOutput, withOutput } from "./bless.ts";
 import { fileCheck, hasChecks } from "./filecheck.ts";
 
@@ -48,10 +49,20 @@ export const runFileTest = (file: string, text: string, runPasses: RunPasses): F
   const mistakes = [...diagnostics];
   if (command.kind !== "parse" && diagnostics.length === 0)
     mistakes.push(...verifyDiagnostics(verify(module, command.kind === "verify" ? command.stage : "gradient"), spans));
+  const output = mistakes.length > 0 ? null : outputOf(command, module, runPasses, mistakes);
   const failures = compareMistakes(text, mistakes);
-  if (mistakes.length > 0 || failures.length > 0) return { failures, blessed: text };
-  const output = printModule(command.kind === "passes" ? runPasses(module, command.pipeline) : module);
-  return compareOutput(text, output);
+  return output === null || failures.length > 0 ? { failures, blessed: text } : compareOutput(text, output);
+};
+
+/** The text after the command; null, and the reasons among `mistakes`, where a pass refuses the module. */
+const outputOf = (command: Command, module: Module, runPasses: RunPasses, mistakes: Diagnostic[]): string | null => {
+  try {
+    return printModule(command.kind === "passes" ? runPasses(module, command.pipeline) : module);
+  } catch (error) {
+    if (!(error instanceof DiagnosticError)) throw error;
+    mistakes.push(...error.diagnostics);
+    return null;
+  }
 };
 
 const compareOutput = (text: string, output: string): FileTestResult => {
@@ -77,14 +88,14 @@ const expectations = (text: string): Expectation[] =>
     [...line.matchAll(EXPECTED)].map((match) => ({ line: i + 1 + Number(match[1] ?? 0), text: match[2] ?? "" })),
   );
 
-/** Every mistake must be expected on its line, and every expectation met by one mistake. */
+/** Every mistake must be expected on its line (anywhere, if it has no place), and every expectation met by one mistake. */
 const compareMistakes = (text: string, mistakes: readonly Diagnostic[]): string[] => {
   const open = expectations(text);
   const failures: string[] = [];
   for (const { code, message, labels } of mistakes) {
-    const line = text.slice(0, labels[0]?.span.start ?? 0).split("\n").length;
-    const met = open.findIndex((expected) => expected.line === line && says(code, message, expected.text));
-    if (met < 0) failures.push(`line ${line}: unexpected ${code}: ${message}`);
+    const line = labels[0] === undefined ? null : text.slice(0, labels[0].span.start).split("\n").length;
+    const met = open.findIndex((expected) => (line ?? expected.line) === expected.line && says(code, message, expected.text));
+    if (met < 0) failures.push(`line ${line ?? "?"}: unexpected ${code}: ${message}`);
     else open.splice(met, 1);
   }
   return [...failures, ...open.map((expected) => `line ${expected.line}: no error says {{${expected.text}}}`)];
