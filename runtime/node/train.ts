@@ -31,7 +31,7 @@ export interface TrainWatcher {
 export interface TrainOutcome {
   readonly plan: TrainPlan;
   readonly state: TrainState;
-  /** Of the last evaluation of this run; null when it ended before one. */
+  /** Of the last evaluation; null when the run was stopped before one. */
   readonly heldOutLoss: number | null;
   /** Ended by the signal, before the last step. */
   readonly stopped: boolean;
@@ -77,7 +77,9 @@ export async function train(
       before = now();
     }
     if (state.step > saved) save();
-    return { plan, state, heldOutLoss, stopped: state.step < options.steps };
+    const stopped = state.step < options.steps;
+    if (!stopped) heldOutLoss ??= await training.evaluate(state.parameters);
+    return { plan, state, heldOutLoss, stopped };
   } finally {
     log?.close();
   }

@@ -65,10 +65,11 @@ export function prepareTraining(program: Program, executable: Executable, text: 
   const split = splitText(text, shape.window);
   const batcher = createBatcher(loss, shape, text);
   const schedule = scheduleOf(program, options);
+  if (!Number.isSafeInteger(options.seed) || options.seed < 0) throw new RuntimeError("SQ0007", `the seed is ${options.seed}, but must be a whole number from 0`);
   const every = options.evaluateEvery ?? Math.max(1, Math.ceil(options.steps / 10));
   const batches = options.evaluationBatches ?? 8;
   checkCounts({ steps: options.steps, evaluateEvery: every, evaluationBatches: batches });
-  const settings: RunSettings = { ...schedule, seed: options.seed, objective: shape.objective, text: textHash(text), evaluateEvery: every, evaluationBatches: batches };
+  const settings: RunSettings = { ...schedule, seed: options.seed, objective: shape.objective, text: textHash(text) };
   const plan: TrainPlan = {
     shape,
     schedule,
