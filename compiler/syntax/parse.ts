@@ -129,9 +129,12 @@ const startOf = (d: Diagnostic): number => d.labels[0]?.span.start ?? 0;
 
 /** The parser's errors are kept only where nothing was wrong before on the same line: the rest follow from it. */
 const withoutCascades = (soft: readonly Diagnostic[], hard: readonly Diagnostic[], text: string): readonly Diagnostic[] => {
-  const all = [...soft.map((d) => ({ d, hard: false })), ...hard.map((d) => ({ d, hard: true }))].sort((a, b) => startOf(a.d) - startOf(b.d));
-  const kept: Diagnostic[] = [];
   const { position } = sourceText("", text);
+  // A value without a use on a line that does not parse is only the part that did.
+  const broken = new Set(hard.map((d) => position(startOf(d)).line));
+  const sound = soft.filter((d) => d.code !== "SQ0113" || !broken.has(position(startOf(d)).line));
+  const all = [...sound.map((d) => ({ d, hard: false })), ...hard.map((d) => ({ d, hard: true }))].sort((a, b) => startOf(a.d) - startOf(b.d));
+  const kept: Diagnostic[] = [];
   let last = -1;
   for (const { d, hard: cascades } of all) {
     const { line } = position(startOf(d));
