@@ -1,5 +1,6 @@
 /** @file The pipelines, as data: read this first to see what the compiler does. */
 
+import { recognizeAttention } from "./attention/recognize.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
@@ -12,7 +13,7 @@ import { step } from "./run.ts";
 import type { Pipeline } from "./run.ts";
 
 /** What the model says, with written-out attention made whole. */
-const understand: Pipeline = [step(canonicalize), step(cse), step(dce)];
+const understand: Pipeline = [step(canonicalize), step(cse), step(recognizeAttention), step(dce)];
 
 const derive: Pipeline = [step(differentiate), step(makeStep)];
 

@@ -1,5 +1,6 @@
 /** @file Every pass there is, once. Textual pipelines, `--help`, the table of passes and the tests loop over this list. */
 
+import { recognizeAttention } from "./attention/recognize.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
@@ -11,6 +12,7 @@ import type { AnyPass } from "./pass.ts";
 import { planMemoryPass } from "./plan-memory.ts";
 
 export const PASSES: readonly AnyPass[] = [
+  recognizeAttention,
   canonicalize,
   differentiate,
   makeStep,
