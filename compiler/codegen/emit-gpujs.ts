@@ -151,7 +151,7 @@ class Emitter {
 
   #hasStatements(expr: Expr): boolean {
     if (expr.kind === "let" || expr.kind === "reduce" || expr.kind === "walk") return true;
-    if (expr.kind === "select" && this.#isBranch(expr)) return true;
+    if (expr.kind === "select") return this.#isBranch(expr) || this.#hasStatements(expr.cond);
     if ((expr.kind === "unary" || expr.kind === "binary") && NAMING.has(expr.fn)) return true;
     return childrenOf(expr).some((child) => this.#hasStatements(child));
   }

@@ -161,15 +161,21 @@ const withoutDivision = (pool: ExprPool, root: Expr): Expr =>
 /** Below this, (a + 1/2) / n is further from an integer than a division that is off by 2.5 units in the last place. */
 const DIVISION_SAFE_BELOW = 2 ** 20;
 
-/** floor(a / n) of whole numbers in float32, where a GPU's division may be off by some units in the last place.
- *  A power of two is multiplied by its exact inverse. Small a: floor((a + 1/2) / n). Otherwise that, corrected by the sign
- *  and size of the remainder, which is exact. */
+/** floor(a / n) of whole numbers in float32, where a GPU's division may be off by 2.5 units in the last place.
+ *  A power of two is multiplied by its exact inverse. Small a: floor((a + 1/2) / n). Otherwise that, off by 3 at most (by 1
+ *  for large n), corrected by the quotient of the remainder, and by its sign and size. */
 const exactQuotient = (pool: ExprPool, a: Expr, n: Expr): Expr => {
   if (n.kind === "const" && Number.isInteger(Math.log2(n.value))) return pool.unary("floor", pool.binary("mul", a, pool.constant(1 / n.value)));
-  const near = pool.unary("floor", pool.binary("div", pool.binary("add", a, pool.constant(0.5)), n));
+  const near = nearQuotient(pool, a, n);
   const { low, high } = rangeOf(pool, a);
   if (low >= 0 && high < DIVISION_SAFE_BELOW) return near;
-  const rest = pool.binary("sub", a, pool.binary("mul", near, n));
-  const lower = pool.binary("sub", near, pool.binary("lt", rest, pool.constant(0)));
+  const restOf = (quotient: Expr): Expr => pool.binary("sub", a, pool.binary("mul", quotient, n));
+  const nearer = pool.binary("add", near, nearQuotient(pool, restOf(near), n));
+  const rest = restOf(nearer);
+  const lower = pool.binary("sub", nearer, pool.binary("lt", rest, pool.constant(0)));
   return pool.binary("add", lower, pool.binary("ge", rest, n));
 };
+
+/** floor((a + 1/2) / n) */
+const nearQuotient = (pool: ExprPool, a: Expr, n: Expr): Expr =>
+  pool.unary("floor", pool.binary("div", pool.binary("add", a, pool.constant(0.5)), n));

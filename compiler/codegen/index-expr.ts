@@ -99,13 +99,26 @@ const recombine = (pool: ExprPool, form: Linear): Linear => {
   for (const [expr, coefficient] of form.terms) {
     if (expr.kind !== "binary" || expr.fn !== "mod" || !isDivisor(expr.right)) continue;
     const n = expr.right.value;
-    const quotient = floorDiv(pool, linearOf(pool, expr.left), n);
-    const missing = [...quotient.terms].every(([part, c]) => form.terms.get(part) === c * n * coefficient);
-    if (!missing || quotient.terms.size === 0) continue;
+    const whole = linearOf(pool, expr.left);
+    const quotient = quotients(pool, whole, n).find(
+      ({ terms }) => terms.size > 0 && [...terms].every(([part, c]) => form.terms.get(part) === c * n * coefficient),
+    );
+    if (quotient === undefined) continue;
     const rest = addScaled(addScaled(form, atom(expr), -coefficient), quotient, -n * coefficient);
-    return recombine(pool, addScaled(rest, linearOf(pool, expr.left), coefficient));
+    return recombine(pool, addScaled(rest, whole, coefficient));
   }
   return form;
+};
+
+/** floor(L / n), in the forms that division may have given it: A + floor(B / u) over n is (u*A + B) over u*n. */
+const quotients = (pool: ExprPool, form: Linear, n: number): readonly Linear[] => {
+  const lifted = [...form.terms].flatMap(([expr, coefficient]) => {
+    if (coefficient !== 1 || expr.kind !== "binary" || expr.fn !== "idiv" || !isDivisor(expr.right)) return [];
+    const unit = expr.right.value;
+    const others = addScaled(form, atom(expr), -1);
+    return [floorDiv(pool, addScaled(linearOf(pool, expr.left), others, unit), unit * n)];
+  });
+  return [floorDiv(pool, form, n), ...lifted];
 };
 
 /** L = n*Q + R with every coefficient of R in (-n, n) and not divisible by n, and its constant in [0, n). */
