@@ -12,6 +12,7 @@ import { parseModule } from "../ir/parse.ts";
 import { printModule } from "../ir/print.ts";
 import { UNKNOWN } from "../ir/span.ts";
 import { FILECHECK_CASES } from "./filetest/cases.ts";
+import { EXAMPLES, dumpsOf } from "./ir/dumps.ts";
 import { exampleModules, randomModule } from "./ir/modules.ts";
 import { ROOT, filesBelow, llvmProgram, runProgram } from "./tools.ts";
 
@@ -64,6 +65,10 @@ describe.skipIf(mlirOpt === null)("mlir-opt", () => {
     const modules = fc.sample(randomModule, { numRuns: 60, seed: 19 });
     expectSurvives(modules, false);
     expectSurvives(modules, true);
+  });
+
+  it.each(EXAMPLES)("reads %s after every pass", (example) => {
+    expectSurvives(dumpsOf(example), true);
   });
 
   it("reads every .ir file, and we read what it prints", () => {

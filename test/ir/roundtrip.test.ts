@@ -10,6 +10,7 @@ import { parseModule } from "../../ir/parse.ts";
 import { printFunc, printModule, printOperation } from "../../ir/print.ts";
 import { named } from "../../ir/types.ts";
 import { verify } from "../../ir/verify.ts";
+import { EXAMPLES, dumpsOf } from "./dumps.ts";
 import { exampleModules, exampleOperation, randomModule } from "./modules.ts";
 
 const reread = (module: Module, locs: boolean): Module => {
@@ -29,6 +30,10 @@ describe("parse(print(m)) is m", () => {
   it.each(exampleModules())("%s", (_, module) => {
     expect(verify(module, "gradient")).toEqual([]);
     expectRoundTrip(module);
+  });
+
+  it.each(EXAMPLES)("after every pass over %s", (example) => {
+    for (const module of dumpsOf(example)) expectRoundTrip(module);
   });
 
   it("for random modules", () => {
