@@ -60,7 +60,7 @@ const FLOORS: Readonly<Record<string, readonly string[]>> = {
 /** Packages a path may import; `lazily` only through `import()`. */
 const PACKAGES: readonly { readonly name: string; readonly where: RegExp; readonly lazily: boolean }[] = [
   { name: "gpu.js", where: /^runtime\//, lazily: true },
-  { name: "chevrotain", where: /^compiler\/syntax\//, lazily: false },
+  { name: "chevrotain", where: /^compiler\/(syntax|format)\//, lazily: false },
   { name: "ts-morph", where: /^compiler\//, lazily: true },
   { name: "commander", where: /^compiler\/cli\//, lazily: false },
   { name: "diff", where: /^compiler\/inspect\//, lazily: false },
