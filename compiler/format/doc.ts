@@ -63,7 +63,8 @@ export const layout = (doc: Doc, start: number, width: number): readonly string[
   return [...lines, `${current}${comment}`.trimEnd()];
 };
 
-/** Does what follows, up to the next line end, take at most `room` cells? The last frame comes first. */
+/** Does what follows, up to the next line end, take at most `room` cells? The last frame comes first. Groups behind the
+ *  one in question may still be broken, so they are taken to end the line where they can. */
 const fits = (frames: Frame[], room: number): boolean => {
   let left = room;
   for (let frame = frames.pop(); frame !== undefined && left >= 0; frame = frames.pop()) {
@@ -71,7 +72,7 @@ const fits = (frames: Frame[], room: number): boolean => {
     if (typeof doc === "string") left -= doc.length;
     else if (isList(doc)) for (let i = doc.length - 1; i >= 0; i--) frames.push({ ...frame, doc: doc[i] ?? "" });
     else if (doc.kind === "indent") frames.push({ ...frame, doc: doc.body });
-    else if (doc.kind === "group") frames.push({ ...frame, doc: doc.body, broken: doc.broken });
+    else if (doc.kind === "group") frames.push({ ...frame, doc: doc.body, broken: doc.broken || broken });
     else if (doc.kind === "if-broken") left -= broken ? doc.text.length : 0;
     else if (doc.kind === "line") {
       if (broken) return true;

@@ -94,12 +94,12 @@ export class Grammar extends CstParser {
   readonly dimDecl: Rule = this.RULE("dimDecl", () => {
     this.CONSUME(t.DimWord);
     this.CONSUME(t.NameToken);
-    this.OPTION(() => {
-      this.OR([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Colon) }]);
-    });
-    this.OPTION2({
-      GATE: () => this.sameLine() || VALUE_SIGNS.has(this.LA(0).tokenType),
-      DEF: () => this.SUBRULE(this.expression),
+    this.OPTION({
+      GATE: () => this.sameLine() || VALUE_SIGNS.has(this.LA(1).tokenType),
+      DEF: () => {
+        this.OPTION2(() => this.OR([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Colon) }]));
+        this.SUBRULE(this.expression);
+      },
     });
   });
 

@@ -19,6 +19,8 @@ export const MAX_FILE_LENGTH = 1_000_000;
 export const MAX_NESTING = 200;
 /** After this many errors the rest of a file is not listed. */
 const MAX_ERRORS = 20;
+/** Of the parser's errors only the first are looked into: most of them follow from others and are dropped. */
+const MAX_EXPLAINED = 500;
 
 export interface ParseResult {
   readonly ast: SourceFile;
@@ -54,7 +56,7 @@ const parseTokens = (tokens: IToken[], text: string, file: string) => {
   grammar.load(tokens, fresh);
   const cst = grammar.file();
   const place = { file, text, tokens };
-  const hard = grammar.errors.map((error) => syntaxDiagnostic(place, error));
+  const hard = grammar.errors.slice(0, MAX_EXPLAINED).map((error) => syntaxDiagnostic(place, error));
   grammar.load([], new Set());
   const soft: Diagnostic[] = [];
   const ast = buildFile({ file, diagnostics: soft, fresh }, cst, text.length);
@@ -152,6 +154,6 @@ const capped = (diagnostics: readonly Diagnostic[], file: string): readonly Diag
   if (sorted.length <= MAX_ERRORS) return sorted;
   return [
     ...sorted.slice(0, MAX_ERRORS),
-    diagnostic("SQ0122", `${sorted.length - MAX_ERRORS} more syntax errors in ${file} are not listed`, { severity: "note" }),
+    diagnostic("SQ0122", `at least ${sorted.length - MAX_ERRORS} more syntax errors in ${file} are not listed`, { severity: "note" }),
   ];
 };
