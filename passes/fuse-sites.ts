@@ -7,7 +7,6 @@ import {
 } from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
 import { loopCount, readsOf } from "./kernel-cost.ts";
-import { LONGEST } from "./split-reduction.ts";
 
 /** Arrays a kernel can read. */
 const INPUTS = 7;
@@ -19,9 +18,9 @@ interface Site {
   readonly kernel: Kernel;
   /** The number of the index; uses of a value at one index of one kernel are one computation. */
   readonly at: number;
-  /** Times the value is computed there, in all threads together and in one. */
+  /** Times the value is computed there, in all threads together. */
   readonly evals: number;
-  readonly iterations: number;
+  readonly inLoop: boolean;
 }
 
 /** What is known about a kernel while its tree grows. */
@@ -29,7 +28,8 @@ interface Kernel {
   /** Values it reads: buffers, or operations that are not decided yet. */
   readonly leaves: Set<Value>;
   nodes: number;
-  iterations: number;
+  /** Has it an operation with a loop? */
+  loops: boolean;
 }
 
 export interface Use {
@@ -55,7 +55,7 @@ export class KernelSites {
     if (sites.length === 0) return null;
     return {
       evals: sites.reduce((sum, site) => sum + site.evals, 0),
-      inLoop: sites.some((site) => site.iterations > 1),
+      inLoop: sites.some((site) => site.inLoop),
     };
   }
 
@@ -66,30 +66,28 @@ export class KernelSites {
 
   /** Would every kernel that uses the operation's result still be within the limits if it computed it? */
   fits(operation: Operation, result: Value): boolean {
-    const loop = loopCount(operation);
+    const loops = loopCount(operation) > 1;
     return [...(this.#sites.get(result) ?? [])].every(([kernel, sites]) => {
       const leaves = new Set(kernel.leaves);
       leaves.delete(result);
       for (const operand of operation.operands) if (!this.#free.has(operand)) leaves.add(operand);
-      const iterations = sites.reduce((sum, site) => sum + (loop > 1 ? site.iterations * loop : 0), kernel.iterations);
-      return leaves.size <= INPUTS && kernel.nodes + sites.length <= NODES && iterations <= LONGEST;
+      return leaves.size <= INPUTS && kernel.nodes + sites.length <= NODES && !(loops && kernel.loops);
     });
   }
 
   /** The operation is a kernel of its own. */
   root(operation: Operation, result: Value): void {
-    const kernel: Kernel = { leaves: new Set(), nodes: 1, iterations: loopCount(operation) };
-    this.#reach(operation, [{ kernel, at: ROOT, evals: elements(result.type), iterations: 1 }]);
+    const kernel: Kernel = { leaves: new Set(), nodes: 1, loops: loopCount(operation) > 1 };
+    this.#reach(operation, [{ kernel, at: ROOT, evals: elements(result.type), inLoop: false }]);
   }
 
   /** The operation is computed wherever its result is used. */
   inline(operation: Operation, result: Value): void {
     const sites = this.#sitesOf(result);
-    const loop = loopCount(operation);
-    for (const { kernel, iterations } of sites) {
+    for (const { kernel } of sites) {
       kernel.leaves.delete(result);
       kernel.nodes += 1;
-      if (loop > 1) kernel.iterations += iterations * loop;
+      kernel.loops ||= loopCount(operation) > 1;
     }
     this.#reach(operation, sites);
   }
@@ -100,7 +98,7 @@ export class KernelSites {
 
   /** The operands of an operation computed at `sites` are needed there. */
   #reach(operation: Operation, sites: readonly Site[]): void {
-    const loop = loopCount(operation);
+    const loops = loopCount(operation) > 1;
     operation.operands.forEach((operand, i) => {
       if (this.#free.has(operand)) return this.#needFree(operand, sites);
       const byKernel = this.#sites.get(operand) ?? new Map<Kernel, Site[]>();
@@ -110,7 +108,7 @@ export class KernelSites {
         site.kernel.leaves.add(operand);
         const known = byKernel.get(site.kernel) ?? [];
         if (known.some((other) => other.at === at)) continue;
-        known.push({ kernel: site.kernel, at, evals: site.evals * readsOf(operation, i), iterations: site.iterations * loop });
+        known.push({ kernel: site.kernel, at, evals: site.evals * readsOf(operation, i), inLoop: site.inLoop || loops });
         byKernel.set(site.kernel, known);
       }
     });

@@ -13,7 +13,8 @@
  *  would be repeated more than a few times, while an index computation, which costs nothing to repeat, never does.
  *
  *  Never inline: function results; a reduction or contraction inside another loop, or computed more than once; what
- *  would give a kernel more than INPUTS arrays (gpu.js on WebGPU has no more), LONGEST iterations or NODES operations.
+ *  would give a kernel a second loop, more than INPUTS arrays (gpu.js on WebGPU takes no more) or NODES operations. One
+ *  loop a kernel keeps threads short and equal, and makes what is a kernel independent of the depth of the model.
  *
  *  Before  kernel.  After  kernel; `inline` is set.  Changes numerics: no (a kernel may keep more precision inside). */
 
