@@ -20,6 +20,20 @@ export const moduleOf = (...funcs: readonly Func[]): Module => ({ name: "Test", 
 
 export const casesProgram = (): Program => generateProgram(moduleOf(...KERNEL_CASES.map(caseFunc)));
 
+/** All cases in one entry point `all`, which takes the operands of case i as `i.p0`, … and gives its result as `i.r0`. */
+export const allCases = (): { readonly program: Program; readonly inputs: Tensors } => {
+  const funcs = KERNEL_CASES.map(caseFunc);
+  const prefixed = <T extends { readonly name: string }>(items: readonly T[], i: number): readonly T[] =>
+    items.map((item) => ({ ...item, name: `${i}.${item.name}` }));
+  const all: Func = {
+    name: "all",
+    params: funcs.flatMap((func, i) => prefixed(func.params, i)),
+    ops: funcs.flatMap((func) => func.ops),
+    results: funcs.flatMap((func, i) => prefixed(func.results, i)),
+  };
+  return { program: generateProgram(moduleOf(all)), inputs: tensorsFor(all, KERNEL_CASES.flatMap(caseData)) };
+};
+
 /** Data as kernels hold it: every element a float32. */
 export const rounded = (data: readonly Data[]): readonly Data[] => data.map((x) => x.map(Math.fround));
 
