@@ -17,6 +17,8 @@ export interface NameContext {
   readonly dims: ReadonlyMap<string, Span>;
   /** Collects the definitions that are used. */
   readonly used: Set<string>;
+  /** The file has syntax errors: nothing is said about what is not used. */
+  readonly broken: boolean;
 }
 
 interface Local {
@@ -236,6 +238,7 @@ export class BodyNames {
   }
 
   #reportUnused(): void {
+    if (this.#ctx.broken) return;
     for (const [name, local] of this.#scopes.at(-1) ?? []) {
       if (local.used || name.startsWith("_")) continue;
       const what = local.kind === "value" ? "value" : local.kind;

@@ -56,7 +56,7 @@ const elaborate = (ctx: Context, decl: LayerDecl | FnDecl | ModelDecl, assigned:
 
 const bindParam = (ctx: Context, param: ParamDecl, value: Value): void => {
   const scope = ctx.frame.scopes[0] ?? new Map<string, Binding>();
-  scope.set(param.name.text, { value, span: param.name.span });
+  scope.set(param.name.text, { value, span: param.name.span, shown: param.type === null ? null : param.span });
   if (param.type !== null) ctx.bind(value, param.name.text, param.span);
 };
 

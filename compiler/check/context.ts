@@ -17,6 +17,8 @@ import type { Program, Unit } from "./sources.ts";
 export interface Binding {
   readonly value: Value;
   readonly span: Span;
+  /** Where a reader sees its shape; null for the untyped argument of a function. */
+  readonly shown: Span | null;
 }
 
 /** More statements and operations than any model has. */
@@ -157,10 +159,17 @@ export class Context {
   operandLabels(operands: readonly { readonly node: Node; readonly span: Span }[]): readonly Label[] {
     return operands.flatMap(({ node, span }) => {
       const label = { span, text: printSizes(node.type) };
-      const origin = this.bound.get(node);
+      const origin = this.#localBinding(node) ?? this.bound.get(node);
       if (origin === undefined || (origin.span.start === span.start && origin.span.file === span.file)) return [label];
       return [label, { span: origin.span, text: `\`${origin.name}\` is ${printType(node.type)}, bound here` }];
     });
+  }
+
+  /** The name this body has for a node, and where it shows its shape. */
+  #localBinding(node: Node): { readonly name: string; readonly span: Span } | undefined {
+    for (const scope of this.frame.scopes)
+      for (const [name, { value, shown }] of scope) if (shown !== null && value.kind === "tensor" && value.node === node) return { name, span: shown };
+    return undefined;
   }
 
   /** Labels at the declarations of the dims that `axes` mention. */

@@ -109,9 +109,10 @@ export const printType = (t: TensorType): string => {
   return `${DTYPE_PREFIX[t.dtype]}[${t.dims.map(printAxis).join(", ")}]`;
 };
 
-const sized = (size: number, axis: Poly): string =>
+/** `T = 64`; a constant, or a dim without a value, alone. */
+export const printSize = (size: number, axis: Poly): string =>
   poly.isConstant(axis) || Number.isNaN(size) ? printAxis(axis) : `${printAxis(axis)} = ${size}`;
 
 /** `[B = 8, T = 64, 4*D = 256]`: the same with the sizes. */
 export const printSizes = (t: TensorType): string =>
-  t.dims.length === 0 ? printType(t) : `${DTYPE_PREFIX[t.dtype]}[${t.dims.map((axis, i) => sized(t.shape[i] ?? Number.NaN, axis)).join(", ")}]`;
+  t.dims.length === 0 ? printType(t) : `${DTYPE_PREFIX[t.dtype]}[${t.dims.map((axis, i) => printSize(t.shape[i] ?? Number.NaN, axis)).join(", ")}]`;

@@ -113,7 +113,7 @@ const declareInput = (ctx: Context, param: ParamDecl): boolean => {
     ctx.inputs.push(node);
     value = { kind: "tensor", node };
   }
-  ctx.frame.scopes[0]?.set(param.name.text, { value, span: param.name.span });
+  ctx.frame.scopes[0]?.set(param.name.text, { value, span: param.name.span, shown: param.span });
   ctx.name(value, param.name.text, param.span);
   return type !== null;
 };

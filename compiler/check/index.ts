@@ -37,5 +37,17 @@ export const checkSource = (text: string, file: string, options: CheckOptions = 
   const dims = declareDims(dimDeclarations(program), options.dims ?? {}, reporter);
   const typed = elaborateProgram(program, dims, reporter);
   const sources = new Map(program.units.map((unit) => [unit.file, unit.text]));
-  return { diagnostics: reporter.diagnostics, program: reporter.failed ? null : typed, sources };
+  return { diagnostics: inSourceOrder(reporter.diagnostics, [...sources.keys()]), program: reporter.failed ? null : typed, sources };
+};
+
+/** By file, as they were read, then by place; what has no place comes first. */
+const inSourceOrder = (diagnostics: readonly Diagnostic[], files: readonly string[]): readonly Diagnostic[] => {
+  const keyOf = (d: Diagnostic): readonly [number, number] => {
+    const span = d.labels[0]?.span;
+    return span === undefined ? [-1, 0] : [files.indexOf(span.file), span.start];
+  };
+  return diagnostics.toSorted((a, b) => {
+    const [[fileA, startA], [fileB, startB]] = [keyOf(a), keyOf(b)];
+    return fileA - fileB || startA - startB;
+  });
 };

@@ -4,7 +4,7 @@ import * as poly from "../../ir/poly.ts";
 import type { Poly } from "../../ir/poly.ts";
 import type { Span } from "../../ir/span.ts";
 import type { Context } from "./context.ts";
-import { printAxis, printSizes, printType } from "./dims.ts";
+import { printAxis, printSize, printType } from "./dims.ts";
 import type { Written } from "./operators.ts";
 import { ERROR } from "./program.ts";
 import type { Value } from "./program.ts";
@@ -103,8 +103,7 @@ const rangeOf = (ctx: Context, item: Item, axis: Poly): Range | null => {
 };
 
 const outOfRange = (ctx: Context, span: Span, what: string, axis: Poly): void => {
-  const type = ctx.dims.type("f32", [axis]);
-  ctx.error("SQ0315", `${what} is out of range`, span, { here: `the axis is ${printSizes(type)}`, labels: ctx.dimLabels([axis]) });
+  ctx.error("SQ0315", `${what} is out of range`, span, { here: `the axis is ${printSize(ctx.dims.valueOf(axis), axis)}`, labels: ctx.dimLabels([axis]) });
 };
 
 /** A bound of a slice as a polynomial, negative ones counted from the end; null after an error. */

@@ -15,12 +15,14 @@ export const checkNames = (program: Program, reporter: Reporter): void => {
   if (main.ast.declarations.length === 0 && !reporter.failed)
     reporter.error("SQ0004", `\`${main.file}\` declares nothing`, null, { hint: "a program has a `model` and a `loss`; see `subquad new`" });
   const dims = new Map(dimDeclarations(program).map((decl) => [decl.name.text, decl.name.span]));
+  // Where the parser had to guess, what is not used may have been lost with what could not be read.
+  const broken = new Set(reporter.diagnostics.map((d) => d.labels[0]?.span.file));
   for (const unit of program.units) {
     if (unit.standard) continue;
     checkDeclared(unit.ast, reporter);
     const used = new Set<string>();
-    for (const decl of unit.ast.declarations) new BodyNames({ program, unit, reporter, dims, used }).check(decl);
-    checkImports(unit, used, reporter);
+    for (const decl of unit.ast.declarations) new BodyNames({ program, unit, reporter, dims, used, broken: broken.has(unit.file) }).check(decl);
+    if (!broken.has(unit.file)) checkImports(unit, used, reporter);
   }
 };
 

@@ -5,7 +5,7 @@ import * as poly from "../../ir/poly.ts";
 import type { Poly } from "../../ir/poly.ts";
 import type { Span } from "../../ir/span.ts";
 import type { Context } from "./context.ts";
-import { printAxis, printType } from "./dims.ts";
+import { printAxis, printSize, printType } from "./dims.ts";
 import { ERROR } from "./program.ts";
 import type { Node, Value } from "./program.ts";
 
@@ -63,14 +63,11 @@ export const disagree = (
     ? `${what}: the sizes ${printAxis(left)} and ${printAxis(right)} agree only by accident`
     : `${what}: shapes ${shapes} do not fit`;
   return ctx.error(byAccident ? "SQ0323" : code, message, at, {
-    here: byAccident ? `both are ${l} at these sizes, but nothing says they always are` : `${sizeOf(ctx, left)} against ${sizeOf(ctx, right)}`,
+    here: byAccident ? `both are ${l} at these sizes, but nothing says they always are` : `${printSize(l, left)} against ${printSize(r, right)}`,
     labels: [...ctx.operandLabels(operands), ...ctx.dimLabels([left, right])],
     ...(byAccident ? { notes: [`shapes ${shapes}`], hint: "use the same dim in both places, or derive one from the other" } : {}),
   });
 };
-
-const sizeOf = (ctx: Context, axis: Poly): string =>
-  poly.isConstant(axis) ? printAxis(axis) : `${printAxis(axis)} = ${ctx.dims.valueOf(axis)}`;
 
 /** Broadcasts any number of operands; null after an error. */
 export const broadcastAll = (ctx: Context, what: string, at: Span, operands: readonly Operand[]): readonly Poly[] | null => {

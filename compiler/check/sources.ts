@@ -61,16 +61,37 @@ export const loadProgram = (text: string, file: string, readImport: ReadImport |
   const main = unitOf(text, file, reporter);
   const units = new Map([[file, main]]);
   const pending = [main];
+  const links: Link[] = [];
   for (let unit = pending.pop(); unit !== undefined; unit = pending.pop()) {
     const imports = unit.ast.declarations.filter((d) => d.kind === "import");
     for (const decl of imports) {
       const target = readUnit(decl, unit, units, pending, readImport, reporter);
-      if (target !== null) bindImport(decl, unit, target, reporter);
+      if (target === null) continue;
+      links.push({ decl, from: unit, to: target });
+      bindImport(decl, unit, target, reporter);
     }
     for (const definition of own(unit)) unit.definitions.set(definition.decl.name.text, definition);
   }
+  reportCircle(links, main, [], reporter);
   return { main, units: [...units.values(), ...std.units], library: std.definitions };
 };
+
+interface Link {
+  readonly decl: ImportDecl;
+  readonly from: Unit;
+  readonly to: Unit;
+}
+
+/** Follows imports from `unit`; `trail` led there. Says whether a circle was found. */
+const reportCircle = (links: readonly Link[], unit: Unit, trail: readonly Unit[], reporter: Reporter): boolean =>
+  links.some(({ decl, from, to }) => {
+    if (from !== unit) return false;
+    const path = [...trail, unit];
+    if (!path.includes(to)) return reportCircle(links, to, path, reporter);
+    const files = [...path.slice(path.indexOf(to)), to].map((u) => u.file).join(" → ");
+    reporter.error("SQ0006", "files import each other in a circle", decl.from.span, { notes: [files], hint: "move what both need to a third file" });
+    return true;
+  });
 
 const readUnit = (
   decl: ImportDecl,

@@ -74,7 +74,7 @@ const parameterNode = (ctx: Context, name: Name, type: NonNullable<ReturnType<ty
 };
 
 const declare = (ctx: Context, name: Name, value: Value): void => {
-  ctx.frame.scopes.at(-1)?.set(name.text, { value, span: name.span });
+  ctx.frame.scopes.at(-1)?.set(name.text, { value, span: name.span, shown: name.span });
   ctx.name(value, name.text, name.span);
 };
 
@@ -97,7 +97,7 @@ const reassign = (ctx: Context, name: Name, expr: Expr): void => {
   if (scope === undefined || before === undefined) return;
   const carried = index < ctx.frame.scopes.length - 1;
   const good = !carried || keepsType(ctx, before, value, expr.span, name.text);
-  scope.set(name.text, { value: good ? value : ERROR, span: before.span });
+  scope.set(name.text, { value: good ? value : ERROR, span: before.span, shown: name.span });
   ctx.name(value, name.text, name.span);
 };
 

@@ -18,15 +18,17 @@ const distance = (a: string, b: string): number => {
   return previous[b.length] ?? 0;
 };
 
-/** The candidate a reader would call a misspelling of `name`, or undefined. Case alone counts as half an edit. */
+/** The candidate a reader would call a misspelling of `name`, or undefined. Case alone counts as half an edit,
+ *  a beginning (`caus`) as one. */
 export const nearest = (name: string, candidates: Iterable<string>): string | undefined => {
-  const limit = name.length <= 2 ? 0.5 : name.length <= 4 ? 1 : Math.max(2, Math.floor(name.length / 3));
+  const limit = name.length <= 2 ? 0.5 : name.length <= 3 ? 1 : Math.max(2, Math.floor(name.length / 3));
   let best: string | undefined;
   let least = limit + 0.25;
   for (const candidate of candidates) {
-    if (Math.abs(candidate.length - name.length) > limit) continue;
     const folded = candidate.toLowerCase() === name.toLowerCase();
-    const edits = folded ? 0.5 : distance(name, candidate);
+    const begun = name.length >= 3 && candidate.startsWith(name);
+    if (Math.abs(candidate.length - name.length) > limit && !begun) continue;
+    const edits = folded ? 0.5 : begun ? 1 : distance(name, candidate);
     if (edits < least) [best, least] = [candidate, edits];
   }
   return best;

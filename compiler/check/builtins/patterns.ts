@@ -26,7 +26,8 @@ export const parseEinsum = (text: string): EinsumPattern | string => {
   return stray === undefined ? { inputs, output } : `the label \`${stray}\` of the result occurs in no operand`;
 };
 
-/** An axis of a rearrangement: one label, several in parentheses, none for `1`; `...` for leading axes. */
+/** An axis of a rearrangement: one label, several in parentheses, none for `1`; `...` for leading axes, which may be
+ *  merged on the right. */
 export interface RearrangePattern {
   readonly left: readonly (readonly string[])[];
   readonly right: readonly (readonly string[])[];
@@ -49,9 +50,7 @@ const parseSide = (text: string): readonly (readonly string[])[] | string => {
   const odd = labels.find((label) => label !== LEADING && !LABEL.test(label));
   if (odd !== undefined) return `\`${odd}\` is not a label: labels are words separated by blanks`;
   const twice = repeated(labels);
-  if (twice !== undefined) return `the label \`${twice}\` occurs twice on one side`;
-  const dots = axes.findIndex((axis) => axis.includes(LEADING));
-  return dots > 0 || (dots === 0 && axes[0]?.length !== 1) ? "`...` stands first, alone" : axes;
+  return twice === undefined ? axes : `the label \`${twice}\` occurs twice on one side`;
 };
 
 /** The pattern; a string says what is wrong with it. */
@@ -61,6 +60,8 @@ export const parseRearrange = (text: string): RearrangePattern | string => {
   const [left, right] = [parseSide(leftText), parseSide(rightText)];
   if (typeof left === "string") return left;
   if (typeof right === "string") return right;
+  const dots = left.findIndex((axis) => axis.includes(LEADING));
+  if (dots > 0 || (dots === 0 && left[0]?.length !== 1)) return "`...` stands first on the left, alone";
   const [from, to] = [new Set(left.flat()), new Set(right.flat())];
   const lost = [...from].find((label) => !to.has(label));
   if (lost !== undefined) return `the label \`${lost}\` is missing on the right; reduce it with \`sum\` or \`mean\``;

@@ -53,7 +53,10 @@ const expandLeading = (pattern: RearrangePattern, x: Operand, sizes: Map<string,
   const labels = dims.slice(0, open ? lead : 0).map((_, i) => `...${i}`);
   labels.forEach((label, i) => sizes.set(label, dims[i] ?? poly.ONE));
   const fill = (side: readonly (readonly string[])[]): readonly (readonly string[])[] =>
-    side.flatMap((axis) => (axis[0] === LEADING ? labels.map((label) => [label]) : [axis]));
+    side.flatMap((axis) => {
+      if (axis.length === 1 && axis[0] === LEADING) return labels.map((label) => [label]);
+      return [axis.flatMap((label) => (label === LEADING ? labels : [label]))];
+    });
   return { left: fill(pattern.left), right: fill(pattern.right) };
 };
 
