@@ -93,11 +93,14 @@ function tracePipeline(
   return gpu.createPipeline(orchestrate);
 }
 
+/** @throws RuntimeError SQ0704 a kernel that does not build, SQ0707 memory or device gone. */
 async function call(pipeline: IPipelineRunShortcut, args: readonly unknown[], entry: Entry, mode: Mode): Promise<unknown> {
   try {
     return await pipeline(...(args as never[]));
   } catch (thrown) {
-    throw new RuntimeError("SQ0704", `\`${entry.name}\` failed on gpujs:${mode.name}: ${reasonOf(thrown)}`, undefined, thrown);
+    const reason = reasonOf(thrown);
+    const code = /\blost\b|memory/i.test(reason) ? "SQ0707" : "SQ0704";
+    throw new RuntimeError(code, `\`${entry.name}\` failed on gpujs:${mode.name}: ${reason}`, undefined, thrown);
   }
 }
 

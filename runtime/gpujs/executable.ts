@@ -40,7 +40,8 @@ export async function createGpuJsExecutable(program: Program, name: ModeName): P
       if (destroyed) return;
       destroyed = true;
       runners.clear();
-      void gpu.destroy();
+      // What fails while letting go (a context that is lost already) is of no concern to anybody any more.
+      gpu.destroy().catch(() => undefined);
     },
   };
 }

@@ -22,7 +22,7 @@ export interface TrainOptions {
   readonly floor?: number;
   /** Held-out loss every so many steps, and after the last; a tenth of all steps unless given. */
   readonly evaluateEvery?: number;
-  /** Batches of one evaluation, always the same ones; 8 unless given. */
+  /** Batches of one evaluation, always the same ones; 4 unless given. */
   readonly evaluationBatches?: number;
   readonly objective?: Objective;
 }
@@ -67,7 +67,7 @@ export function prepareTraining(program: Program, executable: Executable, text: 
   const schedule = scheduleOf(program, options);
   if (!Number.isSafeInteger(options.seed) || options.seed < 0) throw new RuntimeError("SQ0007", `the seed is ${options.seed}, but must be a whole number from 0`);
   const every = options.evaluateEvery ?? Math.max(1, Math.ceil(options.steps / 10));
-  const batches = options.evaluationBatches ?? 8;
+  const batches = options.evaluationBatches ?? 4;
   checkCounts({ steps: options.steps, evaluateEvery: every, evaluationBatches: batches });
   const settings: RunSettings = { ...schedule, seed: options.seed, objective: shape.objective, text: textHash(text) };
   const plan: TrainPlan = {
