@@ -169,15 +169,12 @@ class Emitter {
 
   #reduce(name: string, expr: Expr & { kind: "reduce" }): void {
     this.#line(`let ${name} = ${expr.fn === "sum" ? "0" : number(LOWEST).text};`);
-    for (const loop of expr.loops) this.#integers.add(loop.name);
-    const nest = (depth: number): void => {
-      const loop = expr.loops[depth];
-      if (loop === undefined) {
-        const term = this.#value(expr.body).text;
-        this.#line(expr.fn === "sum" ? `${name} += ${term};` : `${name} = Math.max(${name}, ${term});`);
-      } else this.#block(`for (let ${loop.name} = 0; ${loop.name} < ${loop.extent}; ${loop.name}++)`, () => nest(depth + 1));
-    };
-    nest(0);
+    const loop = expr.loops[0] ?? { name: "", extent: 0 };
+    this.#integers.add(loop.name);
+    this.#block(`for (let ${loop.name} = 0; ${loop.name} < ${loop.extent}; ${loop.name}++)`, () => {
+      const term = this.#value(expr.body).text;
+      this.#line(expr.fn === "sum" ? `${name} += ${term};` : `${name} = Math.max(${name}, ${term});`);
+    });
   }
 
   #walk(name: string, expr: Expr & { kind: "walk" }): void {

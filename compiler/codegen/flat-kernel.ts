@@ -15,7 +15,7 @@ export interface FlatKernel {
   readonly inputs: readonly KernelInput[];
   /** Outermost first; at most three. */
   readonly axes: readonly Loop[];
-  /** Loads have one index; no idiv and no mod. */
+  /** Loads have one index, reductions one loop; no idiv and no mod. */
   readonly body: Expr;
 }
 
@@ -29,7 +29,7 @@ export const flattenKernel = (kernel: Kernel): FlatKernel => {
   const { loops: axes, at } = pool.loops(kernel.axes);
   const graph = pool.adopt(kernel.body, new Map(kernel.axes.map((axis, i) => [axis.name, at[i] ?? pool.constant(0)])));
   const merged = fitAxes(pool, mergeAxes(pool, { axes, body: flattenLoads(pool, graph, kernel.inputs) }));
-  const plain = withoutDivision(pool, merged.body);
+  const plain = nestLoops(pool, withoutDivision(pool, merged.body));
   const names = (e: Expr): string => (e.kind === "load" ? `${inputs[e.input]?.name ?? "x"}_at` : "");
   return { pool, inputs, axes: merged.axes, body: schedule(pool, plain, merged.axes, names) };
 };
@@ -150,6 +150,12 @@ const fitAxes = (pool: ExprPool, { axes, body }: Body): Body => {
   const outer = mergeGroup(pool, axes.slice(0, 1 - MAX_AXES), values);
   return { axes: [outer, ...axes.slice(1 - MAX_AXES)], body: substitute(pool, body, values, (own) => own) };
 };
+
+/** A reduction over several loops as one inside the other: what only depends on the outer loop can then be hoisted. */
+const nestLoops = (pool: ExprPool, root: Expr): Expr =>
+  rewrite(pool, root, (e) =>
+    e.kind === "reduce" ? e.loops.reduceRight<Expr>((body, loop) => pool.reduce(e.fn, [loop], body), e.body) : e,
+  );
 
 const withoutDivision = (pool: ExprPool, root: Expr): Expr =>
   rewrite(pool, root, (e) => {

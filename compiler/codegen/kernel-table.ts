@@ -82,17 +82,13 @@ const treeOf = (root: Operation, inlineProducer: InlineProducer): Tree => {
   return { key: operationKey(root), leaves: [...leaves.keys()] };
 };
 
-const attrsKeys = new WeakMap<object, string>();
-
-/** Attributes without how the model spells dimensions. */
-const attrsKey = (attrs: object): string => {
-  const known = attrsKeys.get(attrs);
-  if (known !== undefined) return known;
-  const plain = (key: string, value: unknown): unknown =>
-    key === "dims" ? undefined : typeof value === "number" && !Number.isFinite(value) ? `${value}` : value;
-  const key = JSON.stringify(attrs, plain);
-  attrsKeys.set(attrs, key);
-  return key;
+/** Attributes without how the model spells dimensions. Every layer's operations come by here, so it is made to be quick. */
+const attrsKey = (attrs: unknown): string => {
+  if (typeof attrs !== "object" || attrs === null) return Object.is(attrs, -0) ? "-0" : `${attrs}`;
+  let key = "";
+  if (Array.isArray(attrs)) for (const item of attrs) key += `${attrsKey(item)},`;
+  else for (const name in attrs) if (name !== "dims") key += `${name}=${attrsKey((attrs as Readonly<Record<string, unknown>>)[name])};`;
+  return `{${key}}`;
 };
 
 /** Equal for kernels that differ in names only. */

@@ -2,7 +2,8 @@
  *
  *  A scope is the kernel's body, the body of a reduction, or one branch of a `select`. A node gets a `let` in the
  *  outermost scope that knows its variables if it is used there more than once or only inside deeper loops, provided
- *  that scope certainly needs it: nothing is hoisted out of a branch, whose condition may guard a load. */
+ *  that scope certainly needs it: no load is hoisted out of a branch, whose condition may guard it. Index arithmetic,
+ *  which is harmless and cheap, leaves branches as well when that takes it out of a loop. */
 
 import type { Expr, Loop } from "./kernel.ts";
 import type { ExprPool } from "./expr-pool.ts";
@@ -77,8 +78,10 @@ const nodesToBind = (pool: ExprPool, root: Expr, scope: Scope): readonly Expr[] 
   visit(root);
   const certain = new Set<Expr>();
   collectCertain(root, scope.bound, certain);
-  return [...certain]
-    .filter((e) => e !== root && isWorthNaming(e) && ((uses.get(e) ?? 0) > 1 || crossing.has(e)) && isReady(e))
+  const isWanted = (e: Expr): boolean =>
+    certain.has(e) ? (uses.get(e) ?? 0) > 1 || crossing.has(e) : crossing.has(e) && isIndex(e);
+  return [...seen]
+    .filter((e) => e !== root && isWorthNaming(e) && isWanted(e) && isReady(e))
     .sort((a, b) => pool.id(a) - pool.id(b));
 };
 
