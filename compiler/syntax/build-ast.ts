@@ -46,9 +46,8 @@ const BUILDERS: Readonly<Record<string, DeclarationBuilder>> = {
 
   layerDecl: (ctx, cst) => {
     const name = token(cst, "Name");
-    const block = node(cst, "block");
-    if (name === undefined || block === undefined) return null;
-    return { kind: "layer", name: nameOf(ctx, name), ...buildSignature(ctx, cst), body: buildBlock(ctx, block), span: spanOf(ctx, cst) };
+    if (name === undefined) return null;
+    return { kind: "layer", name: nameOf(ctx, name), ...buildSignature(ctx, cst), body: bodyInBraces(ctx, cst, "a layer"), span: spanOf(ctx, cst) };
   },
 
   fnDecl: (ctx, cst) => {
@@ -59,11 +58,10 @@ const BUILDERS: Readonly<Record<string, DeclarationBuilder>> = {
 
   modelDecl: (ctx, cst) => {
     const name = token(cst, "Name");
-    const block = node(cst, "block");
-    if (name === undefined || block === undefined) return null;
+    if (name === undefined) return null;
     const { params, result, dimParams } = buildSignature(ctx, cst);
     noDimParams(ctx, dimParams, "a model");
-    return { kind: "model", name: nameOf(ctx, name), params, result, body: buildBlock(ctx, block), span: spanOf(ctx, cst) };
+    return { kind: "model", name: nameOf(ctx, name), params, result, body: bodyInBraces(ctx, cst, "a model"), span: spanOf(ctx, cst) };
   },
 
   lossDecl: (ctx, cst) => {
@@ -170,7 +168,22 @@ const buildBody = (ctx: FileContext, cst: CstNode): Block | Expr => {
   const body = node(cst, "body");
   const block = body === undefined ? undefined : node(body, "block");
   if (block !== undefined) return buildBlock(ctx, block);
-  return body === undefined ? { kind: "error", span: spanOf(ctx, cst) } : buildExpr(ctx, node(body, "expression"));
+  if (body === undefined) return { kind: "error", span: spanOf(ctx, cst) };
+  signSlip(ctx, token(body, "Colon"), "=", "a value is given with `=`");
+  return buildExpr(ctx, node(body, "expression"));
+};
+
+/** Layers and models have braces; `= value` is read as `{ return value }`. */
+const bodyInBraces = (ctx: FileContext, cst: CstNode, what: string): Block => {
+  const body = buildBody(ctx, cst);
+  if (body.kind === "block") return body;
+  const written = node(cst, "body");
+  const sign = written === undefined ? undefined : token(written, "Equals");
+  if (sign !== undefined)
+    report(ctx, spanOf(ctx, sign), "SQ0101", `expected \`{\`: ${what} has a body in braces`, "only `fn` and `loss` may be written with `=`", {
+      hint: "write `{ return … }`",
+    });
+  return { kind: "block", statements: [{ kind: "return", value: body, span: body.span }], span: body.span };
 };
 
 const buildBlock = (ctx: FileContext, block: CstNode): Block => ({
@@ -203,6 +216,9 @@ const buildStatement = (ctx: FileContext, statement: CstNode): readonly Statemen
     }
     case "returnStatement":
       return [{ kind: "return", value: value(), span }];
+    case "block":
+      report(ctx, { ...span, end: span.start + 1 }, "SQ0101", "braces that belong to nothing", "a block stands after `repeat N` or a declaration");
+      return buildBlock(ctx, child).statements;
     default:
       reportExpression(ctx, child);
       return [];

@@ -172,8 +172,14 @@ const buildParen = (ctx: BuildContext, paren: CstNode): Expr => {
 export const buildArgs = (ctx: BuildContext, args: CstNode | undefined): readonly Arg[] => {
   if (args === undefined) return [];
   requireCommas(ctx, args, nodes(args, "arg"));
+  let named: IToken | undefined;
   return nodes(args, "arg").map((arg) => {
     const name = token(arg, "Name");
+    if (name === undefined && named !== undefined)
+      report(ctx, spanOf(ctx, arg), "SQ0211", "a positional argument after a named one", "give this a name, or put it first", {
+        labels: [{ span: spanOf(ctx, named), text: "named from here on" }],
+      });
+    named ??= name;
     const equals = token(arg, "Equals");
     if (equals !== undefined)
       report(ctx, spanOf(ctx, equals), "SQ0107", "a named argument is written with `:`", "`:` belongs here", {

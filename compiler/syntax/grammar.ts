@@ -107,7 +107,7 @@ export class Grammar extends CstParser {
     this.CONSUME(t.LayerWord);
     this.CONSUME(t.NameToken);
     this.SUBRULE(this.signature);
-    this.SUBRULE(this.block);
+    this.SUBRULE(this.body);
   });
 
   readonly fnDecl: Rule = this.RULE("fnDecl", () => {
@@ -121,7 +121,7 @@ export class Grammar extends CstParser {
     this.CONSUME(t.ModelWord);
     this.CONSUME(t.NameToken);
     this.SUBRULE(this.signature);
-    this.SUBRULE(this.block);
+    this.SUBRULE(this.body);
   });
 
   readonly lossDecl: Rule = this.RULE("lossDecl", () => {
@@ -240,7 +240,7 @@ export class Grammar extends CstParser {
       { ALT: () => this.SUBRULE(this.block) },
       {
         ALT: () => {
-          this.CONSUME(t.Equals);
+          this.OR2([{ ALT: () => this.CONSUME(t.Equals) }, { ALT: () => this.CONSUME(t.Colon) }]);
           this.SUBRULE(this.expression);
         },
       },
@@ -261,6 +261,7 @@ export class Grammar extends CstParser {
       { ALT: () => this.SUBRULE(this.returnStatement) },
       { ALT: () => this.SUBRULE(this.assignment) },
       { ALT: () => this.SUBRULE(this.expression) },
+      { ALT: () => this.SUBRULE(this.block) },
       { ALT: () => this.CONSUME(t.Junk) },
     ]);
   });

@@ -19,7 +19,7 @@ const RULE_WORDS: Readonly<Record<string, string>> = {
   axes: "a dimension",
   backwardRule: "`:` and a policy",
   segment: "a site such as `Block.*.SelfAttention`",
-  body: "`= expression` or a body in braces",
+  body: "`=` and an expression, or a body in braces",
   statement: "a statement",
   paramStatement: "`~` and an initialiser",
   letStatement: "`=` and a value",
@@ -134,12 +134,14 @@ const unclosed = (place: Place, token: IToken, opener: IToken, expected: string)
   return diagnostic("SQ0102", `\`${opener.image}\` is not closed`, { labels, hint: `add ${expected}` });
 };
 
+const NO_LISTS = "there are no list values: give the items one after another, or as a tuple `(a, b)`";
+
 const missingExpression = (place: Place, token: IToken, previous: IToken | undefined, span: Span): Diagnostic => {
   const repeated = previous !== undefined && token.tokenType === t.Equals && tokenMatcher(previous, t.BinaryOperatorToken);
   const hint = repeated
     ? `there is no \`${previous.image}=\`: write \`x = x ${previous.image} …\``
     : token.tokenType === t.LeftBracket
-      ? "there are no list values; a dimension list stands in types only"
+      ? NO_LISTS
       : undefined;
   return diagnostic("SQ0116", `expected an expression, found ${found(token)}`, {
     labels: [{ span, text: "an expression is missing before this" }, ...after(place, previous, token)],
@@ -147,19 +149,20 @@ const missingExpression = (place: Place, token: IToken, previous: IToken | undef
   });
 };
 
+/** The label that says where an error that shows on a later line began. */
+export const AFTER = "after this";
+
 /** Names what came before when it stands on another line, where the reader would otherwise not look. */
 const after = (place: Place, previous: IToken | undefined, token: IToken): readonly Label[] =>
   previous !== undefined && (token.tokenType === EOF || previous.endLine !== token.startLine)
-    ? [{ span: pointAt(place, previous), text: "after this" }]
+    ? [{ span: pointAt(place, previous), text: AFTER }]
     : [];
 
 const hintFor = (expected: string, token: IToken, previous: IToken | undefined): string | undefined => {
-  if (expected === "`{`" && token.tokenType === t.Equals)
-    return "only `fn` and `loss` may be written with `=`; a layer or a model has a body in braces: `{ return … }`";
   if (expected === "`{`" && token.tokenType === t.Colon) return "a body stands in braces: `{ … }`";
-  if (expected.startsWith("`= expression`") && token.tokenType === t.Colon) return "write `fn f(x) = …`, or a body in braces";
   if (expected.startsWith("`:` and a shape")) return "a parameter needs a shape: `param w: [D, D] ~ normal(std: 0.02)`";
   if (expected === "`(`" && previous?.tokenType === t.NameToken) return "arguments stand in parentheses, also when there are none: `()`";
+  if (expected === "`)`" && token.tokenType === t.LeftBracket) return NO_LISTS;
   if (expected === "a name" && token.tokenType === t.NumberToken) return "a name cannot begin with a digit";
   if (expected.startsWith("a type")) return "types are `[B, T, D]` (floats), `int[B, T]`, `bool[B, T]`, `float`, `int` and `bool`";
   return undefined;

@@ -9,8 +9,8 @@ import type { Span } from "../../ir/span.ts";
 import type { SourceFile } from "./ast.ts";
 import { buildFile } from "./build-ast.ts";
 import { Grammar } from "./grammar.ts";
-import { syntaxDiagnostic } from "./messages.ts";
-import { characterError, groupSlips, keywordSlips, tokenSlips } from "./slips.ts";
+import { AFTER, syntaxDiagnostic } from "./messages.ts";
+import { characterErrors, groupSlips, keywordSlips, tokenSlips } from "./slips.ts";
 import { isBeginningWord, lexer } from "./tokens.ts";
 
 /** Files are refused above this many characters. */
@@ -84,7 +84,7 @@ const refusal = (text: string, file: string): Diagnostic | null => {
 };
 
 const lexicalDiagnostics = (lexed: ILexingResult, text: string, file: string): readonly Diagnostic[] => [
-  ...lexed.errors.map((error) => characterError(file, text, error)),
+  ...characterErrors(file, text, lexed.errors),
   ...groupSlips(file, lexed.groups),
   ...tokenSlips(file, lexed.tokens),
   ...keywordSlips(file, lexed.tokens),
@@ -135,13 +135,16 @@ const withoutCascades = (soft: readonly Diagnostic[], hard: readonly Diagnostic[
   // A value without a use on a line that does not parse is only the part that did.
   const broken = new Set(hard.map((d) => position(startOf(d)).line));
   const sound = soft.filter((d) => d.code !== "SQ0113" || !broken.has(position(startOf(d)).line));
-  const all = [...sound.map((d) => ({ d, hard: false })), ...hard.map((d) => ({ d, hard: true }))].sort((a, b) => startOf(a.d) - startOf(b.d));
+  const all = [...sound.map((d) => ({ d, hard: false })), ...hard.map((d) => ({ d, hard: true }))].sort(
+    (a, b) => startOf(a.d) - startOf(b.d) || Number(b.hard) - Number(a.hard),
+  );
   const kept: Diagnostic[] = [];
   let last = -1;
   for (const { d, hard: cascades } of all) {
     const { line } = position(startOf(d));
+    const began = d.labels.find((label) => label.text === AFTER);
     if (!(cascades || FOLLOWS.has(d.code)) || line !== last) kept.push(d);
-    last = line;
+    last = began === undefined ? line : position(began.span.start).line;
   }
   return kept;
 };

@@ -79,14 +79,25 @@ export const stringValue = (token: IToken): string => {
 
 const codePoint = (text: string): string => `U+${(text.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}`;
 
-/** Characters that no token begins with. */
-export const characterError = (file: string, text: string, error: ILexingError): Diagnostic => {
-  const image = text.slice(error.offset, error.offset + error.length);
+/** Characters that no token begins with; each kind is reported once. */
+export const characterErrors = (file: string, text: string, errors: readonly ILexingError[]): readonly Diagnostic[] => {
+  const kinds = new Map<string, ILexingError[]>();
+  for (const error of errors) {
+    const image = text.slice(error.offset, error.offset + error.length);
+    const same = kinds.get(image);
+    if (same === undefined) kinds.set(image, [error]);
+    else same.push(error);
+  }
+  return [...kinds].flatMap(([image, [head, ...rest]]) => (head === undefined ? [] : [characterError(file, image, head, rest.length)]));
+};
+
+const characterError = (file: string, image: string, error: ILexingError, more: number): Diagnostic => {
   const shown = image.length > 20 ? `${image.slice(0, 19)}…` : image;
   const letters = /\p{L}/u.test(image);
   const message = letters ? `names use ASCII letters only, not \`${shown}\`` : `unexpected character \`${shown}\``;
   return diagnostic("SQ0103", message, {
-    labels: [{ span: spanAt(file, error.offset, error.length), text: `${codePoint(image)} is not used by the language` }],
+    labels: [{ span: spanAt(file, error.offset, error.length), text: `${/[^\x20-\x7e]/.test(image) ? `${codePoint(image)} is ` : ""}not used by the language` }],
+    notes: more === 0 ? [] : [`${more} more of the same in this file`],
     hint: CHARACTER_HINTS.get(image) ?? (letters ? "spell the name with a–z: `alpha`, `sigma`" : undefined),
   });
 };
@@ -135,7 +146,9 @@ export const keywordAsName = (file: string, token: IToken): Diagnostic =>
 export const keywordSlips = (file: string, tokens: readonly IToken[]): readonly Diagnostic[] =>
   tokens.flatMap((token, i) => {
     const next = tokens[i + 1];
-    if (next === undefined || !t.isBeginningWord(token) || !followsName(next)) return [];
+    if (next === undefined || !t.isBeginningWord(token)) return [];
+    const ends = next.tokenType === t.RightBrace && t.isDeclarationWord(token);
+    if (!ends && !followsName(next)) return [];
     token.tokenType = t.NameToken;
     token.tokenTypeIdx = t.NameToken.tokenTypeIdx ?? token.tokenTypeIdx;
     return [keywordAsName(file, token)];
