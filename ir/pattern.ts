@@ -69,8 +69,21 @@ interface Matching {
 
 /** What the pattern captures at `root`, null where it does not match. */
 export const matchAt = (node: OpNode, root: Operation, defs: Definitions): Match | null => {
+  if (!looksLike(node, root, defs)) return null;
   const match: Matching = { bindings: new Map(), operations: [] };
   return matchOperation(node, root, defs, match) ? match : null;
+};
+
+/** Do the kinds of operations agree? Most attempts end here, so nothing is allocated. */
+const looksLike = (node: OpNode, operation: Operation, defs: Definitions): boolean => {
+  if (operation.op !== node.op || operation.operands.length !== node.operands.length) return false;
+  for (const [i, inner] of node.operands.entries()) {
+    if (inner.kind === "value") continue;
+    const operand = operation.operands[i];
+    const definition = operand === undefined ? undefined : defs(operand);
+    if (definition === undefined || definition.results[0] !== operand || !looksLike(inner, definition, defs)) return false;
+  }
+  return true;
 };
 
 const matchOperation = (node: OpNode, operation: Operation, defs: Definitions, match: Matching): boolean => {

@@ -23,10 +23,11 @@ export class Arena {
     const wanted = aligned(length);
     this.#taken += wanted;
     this.peak = Math.max(this.peak, this.#taken);
-    let best = -1;
-    this.#gaps.forEach((gap, i) => {
-      if (gap.length >= wanted && gap.length < (this.#gaps[best]?.length ?? Number.POSITIVE_INFINITY)) best = i;
-    });
+    let [best, smallest] = [-1, Number.POSITIVE_INFINITY];
+    for (let i = 0; i < this.#gaps.length && smallest > wanted; i++) {
+      const length = this.#gaps[i]?.length ?? 0;
+      if (length >= wanted && length < smallest) [best, smallest] = [i, length];
+    }
     const gap = this.#gaps[best];
     if (gap === undefined) return this.#grow(wanted);
     if (gap.length === wanted) this.#gaps.splice(best, 1);
@@ -46,12 +47,22 @@ export class Arena {
   give(offset: number, length: number): void {
     let [start, end] = [offset, offset + aligned(length)];
     this.#taken -= end - start;
-    let at = this.#gaps.findIndex((gap) => gap.offset > offset);
-    if (at < 0) at = this.#gaps.length;
+    const at = this.#firstAfter(offset);
     const [before, after] = [this.#gaps[at - 1], this.#gaps[at]];
     let [from, count] = [at, 0];
     if (before !== undefined && before.offset + before.length === start) [start, from, count] = [before.offset, at - 1, 1];
     if (after !== undefined && after.offset === end) [end, count] = [after.offset + after.length, count + 1];
     this.#gaps.splice(from, count, { offset: start, length: end - start });
+  }
+
+  /** Index of the first gap behind `offset`. */
+  #firstAfter(offset: number): number {
+    let [low, high] = [0, this.#gaps.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#gaps[middle]?.offset ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 }

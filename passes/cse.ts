@@ -34,7 +34,8 @@ const withoutRepeats = (func: Func): Func => {
   const ops: Operation[] = [];
   for (const original of func.ops) {
     const operation = substitution.apply(original);
-    const key = `${operation.op.mnemonic}(${operation.operands.map(numberOf).join(",")})${attrsKey(operation)}`;
+    let key = `${operation.op.mnemonic}:${attrsKey(operation)}`;
+    for (const operand of operation.operands) key += `,${numberOf(operand)}`;
     const first = seen.get(key);
     if (first === undefined) {
       seen.set(key, operation);
@@ -47,11 +48,18 @@ const withoutRepeats = (func: Func): Func => {
   return { ...func, ops, results: func.results.map((r) => ({ ...r, value: substitution.of(r.value) })) };
 };
 
-const attrsKey = (operation: Operation): string => {
-  const attrs: Readonly<Record<string, unknown>> = { ...operation.attrs };
-  return Object.entries(operation.op.attrs)
-    .map(([name, codec]) => `${name}=${nodeKey(codec.encode(attrs[name]))}`)
+/** Attributes are immutable and outlive passes: their text is remembered as long as they are. */
+const keys = new WeakMap<object, string>();
+
+const attrsKey = ({ op, attrs }: Operation): string => {
+  const known = keys.get(attrs);
+  if (known !== undefined) return known;
+  const values = attrs as Readonly<Record<string, unknown>>;
+  const key = Object.entries(op.attrs)
+    .map(([name, codec]) => `${name}=${nodeKey(codec.encode(values[name]))}`)
     .join(";");
+  keys.set(attrs, key);
+  return key;
 };
 
 /** Types are compared by dtype and shape: how a dimension is spelled does not change what is computed. */

@@ -96,7 +96,8 @@ const expandActive = (func: Func, wanted: readonly Param[]): Forward => {
       const { expand } = op;
       if (expand === null) throw new InternalError(`sq.${op.mnemonic} has a vjp by expansion but no expansion`);
       const names = results.map((result) => result.name);
-      const built = buildAt(operation, names, (b) => expand(b, operands, operation.attrs));
+      const origin = { path: operation.path, loc: operation.loc };
+      const built = buildAt(origin, names, (b) => expand(b, operands, operation.attrs));
       results.forEach((result, i) => substitution.set(result, built.values[i] ?? result));
       for (const inner of built.ops) visit(inner);
     } else {

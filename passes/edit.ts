@@ -22,8 +22,8 @@ export class Substitution {
 
   /** The operation with its operands replaced; the same object where none is. */
   apply(operation: Operation): Operation {
-    const operands = operation.operands.map((operand) => this.of(operand));
-    return operands.every((operand, i) => operand === operation.operands[i]) ? operation : { ...operation, operands };
+    if (!operation.operands.some((operand) => this.#to.has(operand))) return operation;
+    return { ...operation, operands: operation.operands.map((operand) => this.of(operand)) };
   }
 }
 
@@ -45,11 +45,15 @@ export const buildAt = <V extends Value | null>(
     const name = names[i] ?? "";
     if (value !== null && value.name === "" && name !== "" && !renamed.has(value)) renamed.set(value, { ...value, name });
   });
-  const rename = (value: Value): Value => (built.has(value) ? (renamed.get(value) ?? value) : value);
-  const built = new Set(b.ops.flatMap((operation) => operation.results));
-  if (![...renamed.keys()].some((value) => built.has(value))) return { ops: b.ops, values };
+  if (renamed.size === 0) return { ops: b.ops, values };
+  // A value from elsewhere keeps its name: whoever built it has the right to it.
+  const own = new Set(b.ops.flatMap((operation) => operation.results.filter((result) => renamed.has(result))));
+  const rename = (value: Value): Value => (own.has(value) ? (renamed.get(value) ?? value) : value);
+  const touches = (list: readonly Value[]): boolean => list.some((value) => own.has(value));
   return {
-    ops: b.ops.map((op) => ({ ...op, operands: op.operands.map(rename), results: op.results.map(rename) })),
+    ops: b.ops.map((op) =>
+      touches(op.operands) || touches(op.results) ? { ...op, operands: op.operands.map(rename), results: op.results.map(rename) } : op,
+    ),
     values: values.map((value) => (value === null ? value : (rename(value) as V))),
   };
 };

@@ -51,12 +51,14 @@ export class KernelSites {
 
   /** How the kernels decided so far use a value; null if none does. */
   useOf(value: Value): Use | null {
-    const sites = this.#sitesOf(value);
-    if (sites.length === 0) return null;
-    return {
-      evals: sites.reduce((sum, site) => sum + site.evals, 0),
-      inLoop: sites.some((site) => site.inLoop),
-    };
+    let [evals, inLoop] = [0, false];
+    for (const sites of this.#sites.get(value)?.values() ?? []) {
+      for (const site of sites) {
+        evals += site.evals;
+        inLoop ||= site.inLoop;
+      }
+    }
+    return this.#sites.has(value) ? { evals, inLoop } : null;
   }
 
   /** Operands of an operation that come from buffers. */
@@ -67,12 +69,13 @@ export class KernelSites {
   /** Would every kernel that uses the operation's result still be within the limits if it computed it? */
   fits(operation: Operation, result: Value): boolean {
     const loops = loopCount(operation) > 1;
-    return [...(this.#sites.get(result) ?? [])].every(([kernel, sites]) => {
-      const leaves = new Set(kernel.leaves);
-      leaves.delete(result);
-      for (const operand of operation.operands) if (!this.#free.has(operand)) leaves.add(operand);
-      return leaves.size <= INPUTS && kernel.nodes + sites.length <= NODES && !(loops && kernel.loops);
-    });
+    const needed = new Set(operation.operands.filter((operand) => !this.#free.has(operand)));
+    for (const [kernel, sites] of this.#sites.get(result) ?? []) {
+      let leaves = kernel.leaves.size - 1;
+      for (const operand of needed) if (!kernel.leaves.has(operand)) leaves += 1;
+      if (leaves > INPUTS || kernel.nodes + sites.length > NODES || (loops && kernel.loops)) return false;
+    }
+    return true;
   }
 
   /** The operation is a kernel of its own. */
@@ -100,7 +103,7 @@ export class KernelSites {
   #reach(operation: Operation, sites: readonly Site[]): void {
     const loops = loopCount(operation) > 1;
     operation.operands.forEach((operand, i) => {
-      if (this.#free.has(operand)) return this.#needFree(operand, sites);
+      if (this.#free.has(operand)) return;
       const byKernel = this.#sites.get(operand) ?? new Map<Kernel, Site[]>();
       this.#sites.set(operand, byKernel);
       for (const site of sites) {
@@ -112,12 +115,6 @@ export class KernelSites {
         byKernel.set(site.kernel, known);
       }
     });
-  }
-
-  /** A free value is inlined wherever it is used; one site is enough to know that it is used. */
-  #needFree(value: Value, sites: readonly Site[]): void {
-    const [first] = sites;
-    if (first !== undefined && !this.#sites.has(value)) this.#sites.set(value, new Map([[first.kernel, [{ ...first, evals: 0 }]]]));
   }
 }
 

@@ -48,16 +48,17 @@ export const fuse = definePass({
 
 const fuseFunc = (func: Func): Func => {
   const results = new Set(func.results.map((result) => result.value));
-  const free = func.ops.filter(isFree).flatMap((operation) => operation.results);
-  const sites = new KernelSites(new Set(free.filter((value) => !results.has(value))));
+  const constants = func.ops.filter(isFree).flatMap((operation) => operation.results);
+  const free = new Set(constants.filter((value) => !results.has(value)));
+  const sites = new KernelSites(free);
   const ops: Operation[] = [];
   for (let i = func.ops.length - 1; i >= 0; i--) {
     const operation = func.ops[i];
     const [result] = operation?.results ?? [];
     if (operation === undefined || result === undefined) continue;
-    const inline = !results.has(result) && shouldInline(operation, result, sites);
-    if (inline) sites.inline(operation, result);
-    else sites.root(operation, result);
+    const inline = free.has(result) || (!results.has(result) && shouldInline(operation, result, sites));
+    if (!inline) sites.root(operation, result);
+    else if (!free.has(result)) sites.inline(operation, result);
     ops.push(operation.inline === inline ? operation : { ...operation, inline });
   }
   return { ...func, ops: ops.reverse() };

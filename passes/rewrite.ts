@@ -8,7 +8,7 @@
  *  same way before it is kept. One sweep therefore ends at a fixed point. */
 
 import type { Builder } from "../ir/builder.ts";
-import type { ExampleOperand, Func, Operation, TensorType, Value } from "../ir/core.ts";
+import type { AnyOp, ExampleOperand, Func, Operation, TensorType, Value } from "../ir/core.ts";
 import { InternalError } from "../ir/diagnostic.ts";
 import { matchAt } from "../ir/pattern.ts";
 import type { Definitions, Matched, OpPattern } from "../ir/pattern.ts";
@@ -98,22 +98,22 @@ class Driver {
   readonly substitution = new Substitution();
   changed = false;
   readonly #defs = new Map<Value, Operation>();
-  readonly #byRoot = new Map<string, Rule[]>();
+  readonly #byRoot = new Map<AnyOp, Rule[]>();
+  readonly #definition: Definitions = (value) => this.#defs.get(value);
   readonly #report: RewriteReport;
 
   constructor(rules: readonly Rule[], report: RewriteReport) {
     this.#report = report;
     for (const rule of rules) {
-      const root = rule.pattern.node.op.mnemonic;
+      const root = rule.pattern.node.op;
       this.#byRoot.set(root, [...(this.#byRoot.get(root) ?? []), rule]);
     }
   }
 
   visit(original: Operation, chain: readonly string[]): void {
     const operation = this.substitution.apply(original);
-    const defs: Definitions = (value) => this.#defs.get(value);
-    for (const rule of this.#byRoot.get(operation.op.mnemonic) ?? []) {
-      const application = rule.apply(operation, defs);
+    for (const rule of this.#byRoot.get(operation.op) ?? []) {
+      const application = rule.apply(operation, this.#definition);
       if (application === null) continue;
       this.#replace(operation, rule, application, [...chain, rule.name]);
       return;
