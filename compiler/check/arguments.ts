@@ -51,7 +51,7 @@ export const assign = (ctx: Context, callee: Interface, given: readonly Given[],
     const formal = written === null ? formals[position++]?.name : written.text;
     if (formal === undefined) {
       if (callee.rest) rest.push(entry);
-      else complain("SQ0209", `\`${name}\` takes ${count(formals.length)}, not ${given.length}`, entry.arg.span, { labels });
+      else if (position === formals.length + 1) complain("SQ0209", `\`${name}\` takes ${count(formals.length)}, not ${given.length}`, entry.arg.span, { labels });
     } else if (!formals.some((f) => f.name === formal)) {
       if (callee.open) extra.set(formal, entry);
       else complain("SQ0207", `\`${name}\` has no argument \`${formal}\``, written?.span ?? entry.arg.span, {

@@ -74,7 +74,10 @@ export class BodyNames {
     const before = this.#find(name.text)?.span ?? this.#ctx.dims.get(name.text);
     const details = before === undefined ? {} : { labels: [{ span: before, text: "first declared here" }] };
     if (this.#find(name.text) !== undefined)
-      this.#ctx.reporter.error("SQ0202", `\`${name.text}\` is declared twice`, name.span, { ...details, hint: `to give it a new value, write \`${name.text} = …\`` });
+      this.#ctx.reporter.error("SQ0202", `\`${name.text}\` is declared twice`, name.span, {
+        ...details,
+        ...(kind === "value" ? { hint: `to give it a new value, write \`${name.text} = …\`` } : {}),
+      });
     else if (this.#ctx.dims.has(name.text) || this.#dimParams.has(name.text))
       this.#ctx.reporter.error("SQ0202", `\`${name.text}\` is already a dim`, name.span, details);
     else if (MASK_NAMES.has(name.text)) this.#ctx.reporter.error("SQ0202", `\`${name.text}\` is a mask of the language`, name.span);

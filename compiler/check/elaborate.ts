@@ -81,7 +81,7 @@ const trainingFacts = (
   const ctx = topLevel(shared);
   const backward: BackwardDecl | undefined = find(shared.program.main, "backward");
   const optimizer: OptimizerDecl | undefined = find(shared.program.main, "optimizer");
-  const sites = sitesOf(nodes, model).candidates;
+  const sites = shared.reporter.failed ? null : sitesOf(nodes, model).candidates;
   const policyOf = backward === undefined ? (): string => "exact" : backwardPolicies(ctx, backward, sites);
   const line = optimizer === undefined ? null : optimizerLine(ctx, optimizer);
   return { policyOf, attrs: line === null ? {} : { optimizer: { kind: "string", value: line } } };

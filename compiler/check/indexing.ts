@@ -26,7 +26,7 @@ export const transposeLast = (ctx: Context, x: Operand, span: Span): Value => {
   const { dims, dtype } = x.node.type;
   const rank = dims.length;
   if (rank < 2)
-    return ctx.error("SQ0302", "`.T` swaps the last two axes", span, { here: `this has ${rank}`, labels: ctx.operandLabels([x]) });
+    return ctx.error("SQ0302", "`.T` swaps the last two axes", span, { here: rank === 0 ? "this has none" : "this has one", labels: ctx.operandLabels([x]) });
   const perm = dims.map((_, i) => (i < rank - 2 ? i : i === rank - 2 ? rank - 1 : rank - 2));
   return ctx.tensor({ kind: "transpose", perm }, [x.node], ctx.dims.type(dtype, perm.map((i) => dims[i] ?? poly.ONE)), span);
 };

@@ -69,12 +69,13 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
   auto: { settings: {}, built: false },
 };
 
-/** The policy of every site: the last rule that matches wins. A rule that matches nothing is a mistake, `**` excepted. */
-export const backwardPolicies = (ctx: Context, decl: BackwardDecl, sites: readonly Site[]): ((site: string) => string) => {
+/** The policy of every site: the last rule that matches wins. A rule that matches nothing is a mistake, `**` excepted;
+ *  `sites` is null where mistakes left the model incomplete, and nothing can be said. */
+export const backwardPolicies = (ctx: Context, decl: BackwardDecl, sites: readonly Site[] | null): ((site: string) => string) => {
   const rules = decl.rules.map((rule) => ({ pattern: rule.pattern.text, policy: policyText(ctx, rule) }));
   for (const rule of decl.rules) {
     const pattern = rule.pattern.text;
-    if (pattern === "**" || sites.some((site) => matchesSite(pattern, site.name))) continue;
+    if (sites === null || pattern === "**" || sites.some((site) => matchesSite(pattern, site.name))) continue;
     const names = sites.map((site) => site.name);
     ctx.error("SQ0218", `\`${pattern}\` matches no attention of this model`, rule.pattern.span, {
       notes: [names.length === 0 ? "the model has no attention" : `the sites are ${abbreviate(names)}`],

@@ -38,7 +38,10 @@ export const asSize = (ctx: Context, { value, span }: Written): Poly | null => {
   }
   if (Number.isNaN(size)) return dim;
   if (!Number.isInteger(size) || size < 1) {
-    ctx.error("SQ0310", `a size must be a positive whole number; ${printAxis(dim)} is ${size}`, span, { labels: ctx.dimLabels([dim]) });
+    const written = ctx.frame.unit.text.slice(span.start, span.end);
+    ctx.error("SQ0310", `a positive whole number is needed here; \`${written}\` is ${Number(size.toPrecision(6))}`, span, {
+      labels: ctx.dimLabels([dim]),
+    });
     return null;
   }
   if (size >= MAX_ELEMENTS) {

@@ -6,7 +6,7 @@
 import * as poly from "../../../ir/poly.ts";
 import type { Poly } from "../../../ir/poly.ts";
 import type { Context } from "../context.ts";
-import { printAxis, printType } from "../dims.ts";
+import { printAxis, printSize, printType } from "../dims.ts";
 import { maskParts } from "../operators.ts";
 import { ERROR } from "../program.ts";
 import type { Extra, Mask, Node, Value } from "../program.ts";
@@ -29,7 +29,8 @@ const headsFit = (ctx: Context, call: BuiltinCall, [q, k]: Operands): boolean =>
   if (h === undefined || g === undefined) return true;
   const [heads, groups] = [ctx.dims.valueOf(h), ctx.dims.valueOf(g)];
   if (ctx.dims.same(h, g) || Number.isNaN(heads / groups) || heads % groups === 0) return true;
-  ctx.error("SQ0314", `\`attention\`: ${printAxis(h)} = ${heads} query heads cannot share ${printAxis(g)} = ${groups} key heads evenly`, call.at, {
+  ctx.error("SQ0314", `\`attention\`: ${heads} query heads cannot share ${groups} key heads evenly`, call.at, {
+    here: `${printSize(heads, h)} is no multiple of ${printSize(groups, g)}`,
     labels: [...ctx.operandLabels([q, k]), ...ctx.dimLabels([h, g])],
   });
   return false;
