@@ -28,6 +28,8 @@ export interface PipelineOptions {
   readonly stopAfter?: string;
   /** Keep the module after every pass (`snapshots` of the result). */
   readonly snapshots?: boolean;
+  /** Sees the module after every pass, and first the one that goes in. */
+  readonly observe?: (snapshot: Snapshot) => void;
 }
 
 export interface CompileOptions extends SourceOptions, PipelineOptions {}
@@ -62,10 +64,8 @@ export const check = (options: SourceOptions): Checked => {
 };
 
 /** The default pipeline, or the one that `passes` spells. Throws `DiagnosticError` for a pipeline that does not parse. */
-export const pipelineOf = (options: PipelineOptions): Pipeline => {
-  const pipeline = options.passes === undefined ? PIPELINES.exact : parsePipeline(options.passes);
-  return pipeline;
-};
+export const pipelineOf = (options: PipelineOptions): Pipeline =>
+  options.passes === undefined ? PIPELINES.exact : parsePipeline(options.passes);
 
 /** Compiles a model. Throws `DiagnosticError` with everything that is wrong with it. */
 export const compile = (options: CompileOptions): Compiled => {
@@ -109,9 +109,11 @@ const runStaged = (model: Module, pipeline: Pipeline, options: PipelineOptions):
   const result = runPipeline(model, pipeline, {
     snapshots: options.snapshots === true,
     ...(options.stopAfter === undefined ? {} : { stopAfter: options.stopAfter }),
-    observe: ({ index, module }) => {
-      stage = index === 0 ? "model" : (pipeline[index - 1]?.pass.after ?? stage);
-      if (stage !== "kernel") gradient = module;
+    observe: (snapshot) => {
+      const after = snapshot.index === 0 ? "model" : (pipeline[snapshot.index - 1]?.pass.after ?? "same");
+      if (after !== "same") stage = after;
+      if (stage !== "kernel") gradient = snapshot.module;
+      options.observe?.(snapshot);
     },
   });
   return { result, gradient, stage };

@@ -6,7 +6,6 @@ import { createProgressLine, duration } from "../../../runtime/node/index.ts";
 import { train } from "../../node/train.ts";
 import type { TrainOptions, TrainResult, TrainStart } from "../../node/train.ts";
 import { bytes as sizeOf } from "../../inspect/table.ts";
-import type { Io } from "../io.ts";
 import { modelOptions, positiveNumber, positiveWhole, share, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
