@@ -1,25 +1,16 @@
-/** @file The grammar, as chevrotain rules. It is a little wider than the language: slips that are easy to understand
- *  (`mask = causal`, a forgotten comma, an expression as a statement) are parsed here and reported when the tree is built,
- *  so that one mistake gives one message and the rest of the file is still read. */
+/** @file The grammar of declarations and statements, as chevrotain rules. It is a little wider than the language: slips that
+ *  are easy to understand (`mask = causal`, a forgotten comma, an expression as a statement) are parsed here and reported
+ *  when the tree is built, so that one mistake gives one message and the rest of the file is still read. */
 
-import { CstParser, EOF } from "chevrotain";
-import type { CstNode, IToken, ParserMethod, TokenType } from "chevrotain";
-import { expectations } from "./messages.ts";
+import { EOF } from "chevrotain";
+import type { TokenType } from "chevrotain";
+import { ExpressionGrammar } from "./grammar-expr.ts";
+import type { Rule } from "./grammar-expr.ts";
 import * as t from "./tokens.ts";
 
-type Rule = ParserMethod<[], CstNode>;
-
-export class Grammar extends CstParser {
-  /** Tokens that begin a line while no `(` or `[` is open: there `(`, `[` and `-` begin something new. */
-  private fresh: ReadonlySet<IToken> = new Set();
-
+export class Grammar extends ExpressionGrammar {
   constructor() {
-    super(t.TOKENS, {
-      recoveryEnabled: true,
-      maxLookahead: 2,
-      nodeLocationTracking: "full",
-      errorMessageProvider: expectations,
-    });
+    super();
     this.performSelfAnalysis();
     this.sharpenRecovery();
   }
@@ -31,32 +22,9 @@ export class Grammar extends CstParser {
     for (const [key, types] of Object.entries(follows)) follows[key] = types.filter((type) => type !== t.Loose && type !== t.Junk);
   }
 
-  /** Prepares for one file. */
-  load(tokens: IToken[], fresh: ReadonlySet<IToken>): void {
-    this.fresh = fresh;
-    this.input = tokens;
-  }
-
   /** A token that exists is worth more to the reader than one that recovery made up: only punctuation is inserted. */
   override canTokenTypeBeInsertedInRecovery(type: TokenType): boolean {
     return type !== t.NameToken && type !== t.StringToken && type !== EOF;
-  }
-
-  private continues(): boolean {
-    const next = this.LA(1);
-    const bound = next.tokenType === t.Minus || next.tokenType === t.LeftParen || next.tokenType === t.LeftBracket;
-    return !(bound && this.fresh.has(next));
-  }
-
-  /** May another item of a list follow? After a comma or the opening bracket, or, the comma forgotten, on the same line. */
-  private itemMayFollow(): boolean {
-    const last = this.LA(0);
-    if (last.tokenType === t.Comma || OPENERS.has(last.tokenType)) return true;
-    return this.sameLine();
-  }
-
-  private sameLine(): boolean {
-    return (this.LA(0).endLine ?? 0) === (this.LA(1).startLine ?? 0);
   }
 
   readonly file: Rule = this.RULE("file", () => {
@@ -316,111 +284,6 @@ export class Grammar extends CstParser {
     this.CONSUME(t.ReturnWord);
     this.SUBRULE(this.expression);
   });
-
-  /** Operands and operators in a row; `build-expr.ts` applies the precedences. One rule for all levels keeps the stack
-   *  of a deeply nested expression short. */
-  readonly expression: Rule = this.RULE("expression", () => {
-    this.SUBRULE(this.operand);
-    this.MANY({
-      GATE: () => this.continues(),
-      DEF: () => {
-        this.CONSUME(t.BinaryOperatorToken);
-        this.SUBRULE2(this.operand);
-      },
-    });
-  });
-
-  readonly operand: Rule = this.RULE("operand", () => {
-    this.MANY(() => this.OR([{ ALT: () => this.CONSUME(t.Minus) }, { ALT: () => this.CONSUME(t.NotWord) }]));
-    this.SUBRULE(this.atom);
-    this.MANY2({
-      GATE: () => this.continues(),
-      DEF: () =>
-        this.OR2([
-          { ALT: () => this.SUBRULE(this.args) },
-          { ALT: () => this.SUBRULE(this.indices) },
-          { ALT: () => this.SUBRULE(this.member) },
-        ]),
-    });
-  });
-
-  readonly atom: Rule = this.RULE("atom", () => {
-    this.OR([
-      { ALT: () => this.CONSUME(t.NameToken) },
-      { ALT: () => this.CONSUME(t.NumberToken) },
-      { ALT: () => this.CONSUME(t.StringToken) },
-      { ALT: () => this.CONSUME(t.TrueWord) },
-      { ALT: () => this.CONSUME(t.FalseWord) },
-      { ALT: () => this.SUBRULE(this.paren) },
-    ]);
-  });
-
-  readonly paren: Rule = this.RULE("paren", () => {
-    this.CONSUME(t.LeftParen);
-    this.MANY({
-      GATE: () => this.itemMayFollow(),
-      DEF: () => {
-        this.SUBRULE(this.expression);
-        this.OPTION(() => this.CONSUME(t.Comma));
-      },
-    });
-    this.CONSUME(t.RightParen);
-  });
-
-  readonly args: Rule = this.RULE("args", () => {
-    this.CONSUME(t.LeftParen);
-    this.MANY({
-      GATE: () => this.itemMayFollow(),
-      DEF: () => {
-        this.SUBRULE(this.arg);
-        this.OPTION(() => this.CONSUME(t.Comma));
-      },
-    });
-    this.CONSUME(t.RightParen);
-  });
-
-  readonly arg: Rule = this.RULE("arg", () => {
-    this.OPTION(() => {
-      this.CONSUME(t.NameToken);
-      this.OR([{ ALT: () => this.CONSUME(t.Colon) }, { ALT: () => this.CONSUME(t.Equals) }]);
-    });
-    this.SUBRULE(this.expression);
-  });
-
-  readonly indices: Rule = this.RULE("indices", () => {
-    this.CONSUME(t.LeftBracket);
-    this.MANY({
-      GATE: () => this.itemMayFollow(),
-      DEF: () => {
-        this.SUBRULE(this.indexItem);
-        this.OPTION(() => this.CONSUME(t.Comma));
-      },
-    });
-    this.CONSUME(t.RightBracket);
-  });
-
-  readonly indexItem: Rule = this.RULE("indexItem", () => {
-    this.OR([
-      {
-        ALT: () => {
-          this.SUBRULE(this.expression);
-          this.OPTION(() => this.SUBRULE(this.sliceRest));
-        },
-      },
-      { ALT: () => this.SUBRULE2(this.sliceRest) },
-    ]);
-  });
-
-  readonly sliceRest: Rule = this.RULE("sliceRest", () => {
-    this.CONSUME(t.Colon);
-    this.OPTION(() => this.SUBRULE(this.expression));
-  });
-
-  readonly member: Rule = this.RULE("member", () => {
-    this.CONSUME(t.Dot);
-    this.CONSUME(t.NameToken);
-  });
 }
 
 const VALUE_SIGNS: ReadonlySet<TokenType> = new Set([t.Equals, t.Colon]);
-const OPENERS: ReadonlySet<TokenType> = new Set([t.LeftParen, t.LeftBracket, t.LeftBrace]);
