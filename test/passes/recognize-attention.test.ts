@@ -1,4 +1,4 @@
-/** Spellings of attention that must be recognised, and compute the same; near misses that must be left alone. */
+/** @file Spellings of attention that must be recognised, and compute the same; near misses that must be left alone. */
 
 import { describe, expect, test } from "vitest";
 import { Builder } from "../../ir/builder.ts";
