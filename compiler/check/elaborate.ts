@@ -44,6 +44,7 @@ export const elaborateProgram = (program: Program, dims: DimTable, reporter: Rep
     entries.push(plain.entry);
     if (plain.ctx.usesDropout) entries.push(entryOf(shared, "train_loss", loss, program.main, true).entry);
   }
+  for (const decl of [model?.decl, loss]) if (decl !== undefined) checkInputNames(shared, decl);
   checkUnused(shared);
   const made = entries.filter((entry) => entry !== null);
   const nodes = (made.find((entry) => entry.name === "loss") ?? made[0])?.nodes ?? [];
@@ -58,6 +59,23 @@ export const elaborateProgram = (program: Program, dims: DimTable, reporter: Rep
     attrs: facts.attrs,
     sources: new Map(program.units.map((unit) => [unit.file, unit.text])),
   };
+};
+
+/** What the training loop supplies by name. */
+const SUPPLIED: ReadonlySet<string> = new Set(["key", "lr", "step"]);
+
+/** Arguments, parameters and what the training loop supplies are passed by name, so the names must differ. */
+const checkInputNames = (shared: Shared, decl: EntryDecl): void => {
+  for (const { name } of decl.params) {
+    const parameter = shared.parameters.get(name.text);
+    if (parameter !== undefined && decl.kind === "loss")
+      shared.reporter.error("SQ0202", `\`${name.text}\` is also a parameter of the model`, name.span, {
+        labels: [{ span: parameter.span, text: "the parameter" }],
+        hint: "both are passed by name: rename one",
+      });
+    if (SUPPLIED.has(name.text))
+      shared.reporter.error("SQ0202", `\`${name.text}\` is supplied by the training loop`, name.span, { hint: "choose another name" });
+  }
 };
 
 const emptyLoss = (unit: Unit): LossDecl => ({

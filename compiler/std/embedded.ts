@@ -43,8 +43,10 @@ fn mse(x, y) {
 }
 
 // The mean of -log of the probability sigmoid(logit) gives to targets of 0 and 1 (or between).
-fn binary_cross_entropy(logits, targets) =
-  mean(max(logits, 0) - logits * targets + log(1 + exp(-abs(logits))))
+fn binary_cross_entropy(logits, targets) {
+  let above = max(logits, 0) + log(1 + exp(-abs(logits)))
+  return mean(above - logits * targets)
+}
 `,
   },
   {

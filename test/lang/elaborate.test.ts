@@ -117,6 +117,12 @@ describe("entries", () => {
     expect(good(`${model}loss(x: [D]) = mean(M(x))`).funcs.map((f) => f.name)).toEqual(["forward", "loss", "train_loss"]);
   });
 
+  test("names that are passed from outside differ", () => {
+    expect(codesOf("dim D = 4\nmodel M(lr: [D]) { return lr }")).toEqual(["SQ0202"]);
+    const text = "dim D = 4\nmodel M(x: [D]) { param w: [D]\n return x * w }\nloss(x: [D], w: [D]) = mse(M(x), w)";
+    expect(codesOf(text)).toEqual(["SQ0202"]);
+  });
+
   test("every dropout draws its own numbers", () => {
     const loss = "loss(x: [D]) = mean(dropout(M(x), rate: 0.1))";
     const sites = opsOf(funcOf(good(model + loss), "train_loss"), "random_uniform").map(({ attrs }) => (attrs as { site: number }).site);

@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { checkSource } from "../../compiler/check/index.ts";
+import { format } from "../../compiler/format.ts";
 import { lowerProgram } from "../../compiler/lower/index.ts";
 import type { Func, Param } from "../../ir/core.ts";
 import { elements } from "../../ir/types.ts";
@@ -79,4 +80,13 @@ test("a GPT of 96 layers of width 768 is checked and lowered in under a second o
     return process.cpuUsage(before).user / 1e6;
   };
   expect(Math.min(attempt(), attempt(), attempt())).toBeLessThan(1);
+});
+
+test("examples and library are laid out by the formatter", () => {
+  const library = new URL("../../compiler/std/", import.meta.url);
+  for (const place of [folder, library])
+    for (const name of readdirSync(place).filter((file) => file.endsWith(".sq"))) {
+      const text = readFileSync(new URL(name, place), "utf8");
+      expect(format(text, name).text).toBe(text);
+    }
 });
