@@ -103,7 +103,7 @@ export const NAME_CODES = {
     title: "an unknown member",
     explanation:
       "After a point only `.T` can follow: the tensor with its last two axes swapped. Operations are written as calls: " +
-      "`softmax(x, axis: -1)`, `reshape(x, [B, T])`.",
+      "`softmax(x, axis: -1)`, `rearrange(x, \"b t d -> b d t\")`.",
     bad: "let y = x.softmax",
     good: "let y = softmax(x, axis: -1)",
   },
