@@ -57,7 +57,7 @@ export interface Entry {
   readonly inputs: readonly InputPort[];
   readonly outputs: readonly Port[];
   readonly launches: readonly Launch[];
-  /** Every buffer-backed value: its number of elements, and its place in one arena as `plan-memory` laid it out. */
+  /** Every buffer-backed value: its number of elements, and its place in one arena, in elements too. */
   readonly values: readonly { readonly elements: number; readonly offset: number }[];
   /** Size of that arena in bytes, inputs and outputs included. */
   readonly arenaBytes: number;

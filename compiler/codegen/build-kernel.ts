@@ -27,7 +27,6 @@ export const buildKernel = (
   const pool = new ExprPool();
   const names = leaves.map((leaf, i) => pool.declare(identifier(leaf.name) || (leaves.length === 1 ? "x" : `x${i}`)));
   const used: number[] = [];
-  const hints = new Map<Expr, string>();
   const inputOf = (leaf: number): number => {
     const known = used.indexOf(leaf);
     return known >= 0 ? known : used.push(leaf) - 1;
@@ -36,12 +35,17 @@ export const buildKernel = (
   const numbers = new Map<Value, number>();
   const element = (value: Value, at: readonly Expr[]): Expr => {
     const producer = inlineProducer(value);
-    if (producer === undefined) return pool.load(inputOf(indexOf(leaves, value)), at);
+    if (producer === undefined) {
+      const leaf = indexOf(leaves, value);
+      const loaded = pool.load(inputOf(leaf), at);
+      pool.suggest(loaded, `${names[leaf] ?? "x"}_at`);
+      return loaded;
+    }
     if (!numbers.has(value)) numbers.set(value, numbers.size);
     const key = `${numbers.get(value)}:${at.map((e) => pool.id(e)).join()}`;
     const found = known.get(key) ?? compute(producer, at);
     known.set(key, found);
-    if (value.name !== "" && !hints.has(found)) hints.set(found, identifier(value.name));
+    pool.suggest(found, identifier(value.name));
     return found;
   };
   const compute = (operation: Operation, at: readonly Expr[]): Expr => {
@@ -60,7 +64,7 @@ export const buildKernel = (
   const { loops, at } = outputAxes(pool, type);
   const graph = compute(root, at);
   if (used.length > MAX_INPUTS) throw new InternalError(`${name} reads ${used.length} tensors; at most ${MAX_INPUTS} are possible`);
-  const body = schedule(pool, graph, loops, (e) => hints.get(e) ?? "");
+  const body = schedule(pool, graph, loops);
   const inputs = used.map((leaf): KernelInput => inputFor(leaves[leaf], names[leaf]));
   return { kernel: { name, inputs, axes: loops, dtype: type.dtype, body }, leaves: used };
 };

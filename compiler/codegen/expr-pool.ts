@@ -13,6 +13,9 @@ interface Facts {
   readonly free: ReadonlySet<string>;
 }
 
+/** Names that say no more than what kind of expression it is, so that a number is better chosen afresh. */
+const PLAIN_NAME = /^(base|max|sum|v)\d*$/;
+
 const NONE: ReadonlySet<string> = new Set();
 
 export class ExprPool {
@@ -20,6 +23,7 @@ export class ExprPool {
   readonly #facts = new Map<Expr, Facts>();
   readonly #extents = new Map<string, number>();
   readonly #order = new Map<string, number>();
+  readonly #suggestions = new Map<Expr, string>();
 
   /** A variable named `hint`, or `hint2`, `hint3`, … where that is taken. Without `extent` its range is unknown. It counts
    *  as declared after all others, or at the place of `like`. */
@@ -126,8 +130,17 @@ export class ExprPool {
     }
   }
 
+  /** What a node should be called if it gets a name; "" where nothing is known. The first suggestion stays. */
+  suggestion(expr: Expr): string {
+    return this.#suggestions.get(expr) ?? "";
+  }
+
+  suggest(expr: Expr, name: string): void {
+    if (name !== "" && !this.#suggestions.has(expr)) this.#suggestions.set(expr, name);
+  }
+
   /** The graph of a tree: `let`s dissolved, bound variables declared here (and renamed where their name is taken). */
-  adopt(expr: Expr, scope: ReadonlyMap<string, Expr> = new Map()): Expr {
+  adopt(expr: Expr, scope: ReadonlyMap<string, Expr>): Expr {
     switch (expr.kind) {
       case "var": {
         const value = scope.get(expr.name);
@@ -136,8 +149,11 @@ export class ExprPool {
       }
       case "const":
         return this.constant(expr.value);
-      case "let":
-        return this.adopt(expr.body, new Map(scope).set(expr.name, this.adopt(expr.value, scope)));
+      case "let": {
+        const value = this.adopt(expr.value, scope);
+        if (!PLAIN_NAME.test(expr.name)) this.suggest(value, expr.name);
+        return this.adopt(expr.body, new Map(scope).set(expr.name, value));
+      }
       case "reduce": {
         const { loops, at } = this.loops(expr.loops);
         const inner = new Map(scope);

@@ -30,17 +30,17 @@ export const flattenKernel = (kernel: Kernel): FlatKernel => {
   const graph = pool.adopt(kernel.body, new Map(kernel.axes.map((axis, i) => [axis.name, at[i] ?? pool.constant(0)])));
   const merged = fitAxes(pool, mergeAxes(pool, { axes, body: flattenLoads(pool, graph, kernel.inputs) }));
   const plain = nestLoops(pool, withoutDivision(pool, merged.body));
-  const names = (e: Expr): string => (e.kind === "load" ? `${inputs[e.input]?.name ?? "x"}_at` : "");
-  return { pool, inputs, axes: merged.axes, body: schedule(pool, plain, merged.axes, names) };
+  return { pool, inputs, axes: merged.axes, body: schedule(pool, plain, merged.axes) };
 };
 
-/** Rebuilds a graph bottom-up; `change` sees every node over its rebuilt children. */
+/** Rebuilds a graph bottom-up; `change` sees every node over its rebuilt children. What replaces a node keeps its name. */
 const rewrite = (pool: ExprPool, root: Expr, change: (rebuilt: Expr) => Expr): Expr => {
   const done = new Map<Expr, Expr>();
   const visit = (expr: Expr): Expr => {
     const known = done.get(expr);
     if (known !== undefined) return known;
     const fresh = change(pool.map(expr, visit));
+    pool.suggest(fresh, pool.suggestion(expr));
     done.set(expr, fresh);
     return fresh;
   };

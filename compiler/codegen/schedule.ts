@@ -14,30 +14,27 @@ interface Scope {
   readonly variables: ReadonlySet<string>;
 }
 
-/** What a node would best be called, or "" where nothing is known. */
-export type Hint = (expr: Expr) => string;
+export const schedule = (pool: ExprPool, root: Expr, axes: readonly Loop[]): Expr =>
+  scheduleScope(pool, root, { bound: new Map(), variables: new Set(axes.map((axis) => axis.name)) });
 
-export const schedule = (pool: ExprPool, root: Expr, axes: readonly Loop[], hint: Hint): Expr =>
-  scheduleScope(pool, hint, root, { bound: new Map(), variables: new Set(axes.map((axis) => axis.name)) });
-
-const scheduleScope = (pool: ExprPool, hint: Hint, root: Expr, outer: Scope): Expr => {
+const scheduleScope = (pool: ExprPool, root: Expr, outer: Scope): Expr => {
   const scope: Scope = { bound: new Map(outer.bound), variables: outer.variables };
   const lets: { name: string; value: Expr }[] = [];
   for (const node of nodesToBind(pool, root, scope)) {
-    const name = pool.declare(hint(node) || defaultName(node));
-    lets.push({ name, value: build(pool, hint, node, scope) });
+    const name = pool.declare(pool.suggestion(node) || defaultName(node));
+    lets.push({ name, value: build(pool, node, scope) });
     scope.bound.set(node, { kind: "var", name });
   }
-  const body = build(pool, hint, root, scope);
+  const body = build(pool, root, scope);
   return lets.reduceRight<Expr>((inner, { name, value }) => ({ kind: "let", name, value, body: inner }), body);
 };
 
-const build = (pool: ExprPool, hint: Hint, expr: Expr, scope: Scope): Expr => {
+const build = (pool: ExprPool, expr: Expr, scope: Scope): Expr => {
   const name = scope.bound.get(expr);
   if (name !== undefined) return name;
-  const child = (e: Expr): Expr => build(pool, hint, e, scope);
+  const child = (e: Expr): Expr => build(pool, e, scope);
   const inside = (e: Expr, more: readonly string[] = []): Expr =>
-    scheduleScope(pool, hint, e, { bound: scope.bound, variables: new Set([...scope.variables, ...more]) });
+    scheduleScope(pool, e, { bound: scope.bound, variables: new Set([...scope.variables, ...more]) });
   switch (expr.kind) {
     case "const":
     case "var":
@@ -132,7 +129,6 @@ const isWorthNaming = (expr: Expr): boolean =>
 const defaultName = (expr: Expr): string => {
   if (expr.kind === "reduce") return expr.fn;
   if (expr.kind === "walk") return "sum";
-  if (expr.kind === "binary" && (expr.fn === "idiv" || expr.fn === "mod")) return expr.fn === "idiv" ? "quotient" : "rest";
   return isIndex(expr) ? "base" : "v";
 };
 
