@@ -45,10 +45,6 @@ export class DimTable {
     return this.#entries.has(name);
   }
 
-  names(): Iterable<string> {
-    return this.#entries.keys();
-  }
-
   get values(): ReadonlyMap<string, number> {
     return this.#values;
   }

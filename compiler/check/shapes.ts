@@ -18,7 +18,7 @@ const isOne = (axis: Poly): boolean => poly.isConstant(axis) && poly.equal(axis,
 
 /** The axis both broadcast to: the same, or the other of a constant 1; null where they disagree. The more telling
  *  spelling is kept. */
-export const joinAxes = (ctx: Context, a: Poly, b: Poly): Poly | null => {
+const joinAxes = (ctx: Context, a: Poly, b: Poly): Poly | null => {
   if (isOne(a)) return b;
   if (isOne(b)) return a;
   if (!ctx.dims.same(a, b)) return null;

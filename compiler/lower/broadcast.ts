@@ -21,7 +21,7 @@ export const broadcastTo = (b: Builder, value: Value, to: TensorType): Value => 
 export const reshapeTo = (b: Builder, value: Value, type: TensorType): Value =>
   sameShape(value.type, type) ? value : b.one(ops.reshape, [value], { type: { ...type, dtype: value.type.dtype } });
 
-export const pickAxes = (type: TensorType, axes: readonly number[]): TensorType => ({
+const pickAxes = (type: TensorType, axes: readonly number[]): TensorType => ({
   dtype: type.dtype,
   shape: axes.map((i) => type.shape[i] ?? 1),
   dims: axes.map((i) => type.dims[i] ?? poly.ONE),
