@@ -44,6 +44,15 @@ export const verify = (module: Module, stage: StageName): VerifyError[] => {
   return errors;
 };
 
+/** Operations are immutable and most survive a pass: attributes and types that were found right stay right. By the array
+ *  of their results, which copies of an operation (with other operands, with `inline` set) share. */
+const checked = new WeakMap<readonly Value[], Operation>();
+
+const wasChecked = (operation: Operation): boolean => {
+  const before = checked.get(operation.results);
+  return before !== undefined && before.op === operation.op && before.operands === operation.operands && before.attrs === operation.attrs;
+};
+
 class FuncVerifier {
   readonly #func: Func;
   readonly #allowed: ReadonlySet<AnyOp>;
@@ -63,8 +72,7 @@ class FuncVerifier {
     for (const operation of this.#func.ops) {
       this.#operands(operation);
       this.#membership(operation);
-      this.#attributes(operation);
-      this.#types(operation);
+      if (!wasChecked(operation)) this.#contents(operation);
       for (const result of operation.results) this.#define(result, operation);
     }
     this.#results();
@@ -107,6 +115,14 @@ class FuncVerifier {
   #membership(operation: Operation): void {
     if (this.#allowed.has(operation.op)) return;
     this.report("SQ0406", operation, `sq.${operation.op.mnemonic} does not belong to the ${this.#stage} stage`);
+  }
+
+  /** What depends on the operation alone. */
+  #contents(operation: Operation): void {
+    const before = this.#errors.length;
+    this.#attributes(operation);
+    this.#types(operation);
+    if (this.#errors.length === before) checked.set(operation.results, operation);
   }
 
   #attributes(operation: Operation): void {
