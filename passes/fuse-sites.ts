@@ -15,7 +15,6 @@ const NODES = 128;
 
 /** One index at which a kernel needs a value. */
 interface Site {
-  readonly kernel: Kernel;
   /** The number of the index; uses of a value at one index of one kernel are one computation. */
   readonly at: number;
   /** Times the value is computed there, in all threads together. */
@@ -25,8 +24,8 @@ interface Site {
 
 /** What is known about a kernel while its tree grows. */
 interface Kernel {
-  /** Values it reads: buffers, or operations that are not decided yet. */
-  readonly leaves: Set<Value>;
+  /** Values it reads (buffers, or operations that are not decided yet), and where. */
+  readonly leaves: Map<Value, Site[]>;
   nodes: number;
   /** Has it an operation with a loop? */
   loops: boolean;
@@ -41,7 +40,7 @@ export interface Use {
 export const isFree = ({ op }: Operation): boolean => op === constant || op === iota;
 
 export class KernelSites {
-  readonly #sites = new Map<Value, Map<Kernel, Site[]>>();
+  readonly #kernels = new Map<Value, Kernel[]>();
   readonly #free: ReadonlySet<Value>;
   readonly #indices = new IndexNumbers();
 
@@ -51,14 +50,16 @@ export class KernelSites {
 
   /** How the kernels decided so far use a value; null if none does. */
   useOf(value: Value): Use | null {
+    const kernels = this.#kernels.get(value);
+    if (kernels === undefined) return null;
     let [evals, inLoop] = [0, false];
-    for (const sites of this.#sites.get(value)?.values() ?? []) {
-      for (const site of sites) {
+    for (const kernel of kernels) {
+      for (const site of kernel.leaves.get(value) ?? []) {
         evals += site.evals;
         inLoop ||= site.inLoop;
       }
     }
-    return this.#sites.has(value) ? { evals, inLoop } : null;
+    return { evals, inLoop };
   }
 
   /** Operands of an operation that come from buffers. */
@@ -70,49 +71,48 @@ export class KernelSites {
   fits(operation: Operation, result: Value): boolean {
     const loops = loopCount(operation) > 1;
     const needed = new Set(operation.operands.filter((operand) => !this.#free.has(operand)));
-    for (const [kernel, sites] of this.#sites.get(result) ?? []) {
+    for (const kernel of this.#kernels.get(result) ?? []) {
       let leaves = kernel.leaves.size - 1;
       for (const operand of needed) if (!kernel.leaves.has(operand)) leaves += 1;
-      if (leaves > INPUTS || kernel.nodes + sites.length > NODES || (loops && kernel.loops)) return false;
+      const nodes = kernel.nodes + (kernel.leaves.get(result)?.length ?? 0);
+      if (leaves > INPUTS || nodes > NODES || (loops && kernel.loops)) return false;
     }
     return true;
   }
 
   /** The operation is a kernel of its own. */
   root(operation: Operation, result: Value): void {
-    const kernel: Kernel = { leaves: new Set(), nodes: 1, loops: loopCount(operation) > 1 };
-    this.#reach(operation, [{ kernel, at: ROOT, evals: elements(result.type), inLoop: false }]);
+    const loops = loopCount(operation) > 1;
+    const kernel: Kernel = { leaves: new Map(), nodes: 1, loops };
+    this.#reach(operation, kernel, { at: ROOT, evals: elements(result.type), inLoop: false }, loops);
   }
 
   /** The operation is computed wherever its result is used. */
   inline(operation: Operation, result: Value): void {
-    const sites = this.#sitesOf(result);
-    for (const { kernel } of sites) {
-      kernel.leaves.delete(result);
-      kernel.nodes += 1;
-      kernel.loops ||= loopCount(operation) > 1;
-    }
-    this.#reach(operation, sites);
-  }
-
-  #sitesOf(value: Value): readonly Site[] {
-    return [...(this.#sites.get(value)?.values() ?? [])].flat();
-  }
-
-  /** The operands of an operation computed at `sites` are needed there. */
-  #reach(operation: Operation, sites: readonly Site[]): void {
     const loops = loopCount(operation) > 1;
+    for (const kernel of this.#kernels.get(result) ?? []) {
+      const sites = kernel.leaves.get(result) ?? [];
+      kernel.leaves.delete(result);
+      kernel.nodes += sites.length;
+      kernel.loops ||= loops;
+      for (const site of sites) this.#reach(operation, kernel, site, loops);
+    }
+  }
+
+  /** The operands of an operation computed at `site` are needed there. */
+  #reach(operation: Operation, kernel: Kernel, site: Site, loops: boolean): void {
     operation.operands.forEach((operand, i) => {
       if (this.#free.has(operand)) return;
-      const byKernel = this.#sites.get(operand) ?? new Map<Kernel, Site[]>();
-      this.#sites.set(operand, byKernel);
-      for (const site of sites) {
-        const at = this.#indices.operand(operation, i, site.at);
-        site.kernel.leaves.add(operand);
-        const known = byKernel.get(site.kernel) ?? [];
-        if (known.some((other) => other.at === at)) continue;
-        known.push({ kernel: site.kernel, at, evals: site.evals * readsOf(operation, i), inLoop: site.inLoop || loops });
-        byKernel.set(site.kernel, known);
+      const at = this.#indices.operand(operation, i, site.at);
+      const known = kernel.leaves.get(operand);
+      if (known?.some((other) => other.at === at) === true) return;
+      const reached: Site = { at, evals: site.evals * readsOf(operation, i), inLoop: site.inLoop || loops };
+      if (known !== undefined) known.push(reached);
+      else {
+        kernel.leaves.set(operand, [reached]);
+        const kernels = this.#kernels.get(operand);
+        if (kernels === undefined) this.#kernels.set(operand, [kernel]);
+        else kernels.push(kernel);
       }
     });
   }
@@ -125,32 +125,45 @@ const ONLY = 1;
 
 /** Numbers for indices: the same number for the same index of the same kernel, as code generation will see it. */
 class IndexNumbers {
-  readonly #numbers = new Map<string, number>();
-  readonly #operations = new Map<Operation, number>();
+  readonly #numbers = new Map<number, number>();
+  readonly #texts = new Map<string, number>();
+  readonly #moves = new Map<Operation, number[]>();
 
   operand(operation: Operation, i: number, at: number): number {
-    const { op, operands, results } = operation;
-    const operand = operands[i];
-    if (operand !== undefined && elements(operand.type) === 1) return ONLY;
-    if (!MOVES.has(op)) return at;
-    const key = `${at}:${this.#move(operation, i)}:${operand?.type.shape.join()}:${results[0]?.type.shape.join()}`;
-    const number = this.#numbers.get(key) ?? this.#numbers.size + 2;
-    this.#numbers.set(key, number);
-    return number;
+    const operand = operation.operands[i];
+    if (operand !== undefined && isSingle(operand)) return ONLY;
+    if (!MOVES.has(operation.op)) return at;
+    const key = at * 2 ** 26 + this.#move(operation, i);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    this.#numbers.set(key, this.#numbers.size + 2);
+    return this.#numbers.size + 1;
   }
 
-  /** Moves with equal texts lead from an index to the same index; an op with a loop has a variable of its own. */
-  #move(operation: Operation, i: number): string {
-    const { op, attrs } = operation;
-    if (op === broadcast) return `broadcast ${(attrs as { readonly axes: readonly number[] }).axes.join()}`;
-    if (op === transpose) return `transpose ${(attrs as { readonly perm: readonly number[] }).perm.join()}`;
-    if (op === slice) return `slice ${(attrs as { readonly starts: readonly number[] }).starts.join()}`;
-    if (op === reshape) return "reshape";
-    const known = this.#operations.get(operation) ?? this.#operations.size;
-    this.#operations.set(operation, known);
-    return `operation ${known} ${i}`;
+  /** A number for the way from the operation's index to its operand's: moves with equal texts are the same way. */
+  #move(operation: Operation, i: number): number {
+    const moves = this.#moves.get(operation) ?? [];
+    this.#moves.set(operation, moves);
+    const known = moves[i];
+    if (known !== undefined) return known;
+    const shapes = `${operation.operands[i]?.type.shape.join()}:${operation.results[0]?.type.shape.join()}`;
+    const text = `${moveText(operation) ?? `operation ${this.#moves.size} ${i}`}:${shapes}`;
+    const number = this.#texts.get(text) ?? this.#texts.size;
+    this.#texts.set(text, number);
+    moves[i] = number;
+    return number;
   }
 }
+
+const isSingle = ({ type: { shape } }: Value): boolean => shape.every((size) => size === 1);
+
+/** What determines the operand's index; null for an op with a loop, whose variable is its own. */
+const moveText = ({ op, attrs }: Operation): string | null => {
+  if (op === broadcast) return `broadcast ${(attrs as { readonly axes: readonly number[] }).axes.join()}`;
+  if (op === transpose) return `transpose ${(attrs as { readonly perm: readonly number[] }).perm.join()}`;
+  if (op === slice) return `slice ${(attrs as { readonly starts: readonly number[] }).starts.join()}`;
+  return op === reshape ? "reshape" : null;
+};
 
 /** Ops that read their operands at another index than their own; all others are elementwise. */
 const MOVES: ReadonlySet<AnyOp> = new Set<AnyOp>([
