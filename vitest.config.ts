@@ -1,9 +1,12 @@
 import { defineConfig } from "vitest/config";
+import { SkipReporter } from "./test/skip-reporter.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    reporters: ["default", new SkipReporter()],
+    // The tests share two cores with a browser and with worker threads; a limit is for a hang, not for a slow machine.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
