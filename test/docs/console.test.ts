@@ -1,0 +1,34 @@
+/** @file What the documents say a command prints is what it prints. ` ```console ` blocks are run; those marked `shown`
+ *  (training, and what depends on the machine) are not. BLESS=1 rewrites the output. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { BLESSING, bless } from "../filetest/bless.ts";
+import { ROOT } from "../tools.ts";
+import { commandsOf, replay } from "./console.ts";
+import { blocksOf, DOCUMENTS, mapBlocks, readDocument } from "./markdown.ts";
+import type { Block } from "./markdown.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "subquad-docs-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const isRun = (block: Block): boolean => block.language === "console" && !block.words.includes("shown");
+
+const documents = DOCUMENTS.filter((path) => blocksOf(path).some(isRun));
+
+describe.skipIf(process.platform === "win32")("console blocks", () => {
+  it.each(documents)("%s", { timeout: 300_000 }, async (document) => {
+    const text = readDocument(document);
+    const replayed = await mapBlocks(document, text, (block) => (isRun(block) ? replay(block.text, folder) : Promise.resolve(block.text)));
+    if (BLESSING) bless(join(ROOT, document), replayed);
+    else expect(text, "run `npm run bless`").toBe(replayed);
+  });
+
+  it("every console block has a command", () => {
+    const blocks = DOCUMENTS.flatMap((path) => blocksOf(path)).filter(({ language }) => language === "console");
+    expect(blocks.length).toBeGreaterThan(0);
+    expect(blocks.filter(({ text }) => commandsOf(text).length === 0)).toEqual([]);
+  });
+});

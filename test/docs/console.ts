@@ -1,0 +1,49 @@
+/** @file The console blocks of the README: commands after `$ `, each followed by what it prints. `npx subquad …` runs in
+ *  process; filters behind a pipe, and other commands, run in a shell, as the reader would run them. */
+
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { main } from "../../compiler/cli/main.ts";
+import { ROOT } from "../tools.ts";
+
+/** Where the commands of the documents write; replaced by a folder of the test's own. */
+const BUILD = "build/";
+
+/** The words of a command line; quotes group. */
+export const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+
+const shell = (command: string, input: string): string => execFileSync("sh", ["-c", command], { cwd: ROOT, input, encoding: "utf8" });
+
+/** Prints of `npx subquad …`, stdout through the filter and stderr as it comes. */
+const runSubquad = async (line: string): Promise<string> => {
+  const [command = "", ...filters] = line.split(" | ");
+  let [out, err] = ["", ""];
+  await main(wordsOf(command).slice(2), {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    terminal: false,
+    columns: 100,
+  });
+  return err + (filters.length === 0 ? out : shell(filters.join(" | "), out));
+};
+
+/** What one command prints, with `folder` in the place of `build/`. */
+export const runCommand = async (command: string, folder: string): Promise<string> => {
+  const line = command.replaceAll(BUILD, join(folder, "/"));
+  const printed = line.startsWith("npx subquad ") ? await runSubquad(line) : shell(line, "");
+  return printed.replaceAll(join(folder, "/"), BUILD).trimEnd();
+};
+
+export const commandsOf = (block: string): string[] =>
+  block.split("\n").filter((line) => line.startsWith("$ ")).map((line) => line.slice(2));
+
+/** The block as running its commands makes it. */
+export const replay = async (block: string, folder: string): Promise<string> => {
+  const parts: string[] = [];
+  for (const command of commandsOf(block)) {
+    const printed = await runCommand(command, folder);
+    parts.push(`$ ${command}\n${printed === "" ? "" : `${printed}\n`}`);
+  }
+  return parts.join("");
+};

@@ -1,0 +1,101 @@
+/** @file What the generated sections of the documents hold, made from the registries they describe. A section is written
+ *  `<!-- generated: NAME ARGUMENT -->` … `<!-- end -->` in a document; BLESS=1 fills it. */
+
+import { BUILTINS } from "../../compiler/check/builtins/index.ts";
+import { INITIALISERS } from "../../compiler/check/initialisers.ts";
+import { POLICIES } from "../../compiler/check/training.ts";
+import { main } from "../../compiler/cli/main.ts";
+import { STANDARD_LIBRARY } from "../../compiler/std/embedded.ts";
+import { CODES } from "../../ir/codes.ts";
+import { OPTIMIZERS, printOptimizer } from "../../ir/optimizer-spec.ts";
+import { printPipeline } from "../../passes/parse-pipeline.ts";
+import { PIPELINES } from "../../passes/pipelines.ts";
+import { PASSES } from "../../passes/registry.ts";
+import { EXACT_RULES } from "../../passes/rules/index.ts";
+
+type Section = (argument: string) => string | Promise<string>;
+
+const cell = (text: string): string => text.replaceAll("|", "\\|");
+const code = (text: string): string => `\`${cell(text)}\``;
+
+const table = (titles: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [titles, titles.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+
+const fenced = (language: string, text: string): string => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\``;
+
+/** What `subquad COMMAND --help` prints; that of `subquad` itself without an argument. */
+const help: Section = async (command) => {
+  let text = "";
+  const argv = command === "" ? ["--help"] : [command, "--help"];
+  const write = (chunk: string): void => void (text += chunk);
+  const exit = await main(argv, { out: write, err: write, terminal: false, columns: 100 });
+  if (exit !== 0) throw new Error(`\`subquad ${argv.join(" ")}\` exits with ${exit}`);
+  return fenced("text", text);
+};
+
+const builtins: Section = () => table(["builtin", ""], BUILTINS.map(({ signature, summary }) => [code(signature), cell(summary)]));
+
+/** A file of the standard library as it stands, its first comment left out. */
+const library: Section = (name) => {
+  const unit = STANDARD_LIBRARY.find(({ file }) => file.endsWith(`${name}.sq`));
+  if (unit === undefined) throw new Error(`the standard library has no ${name}.sq`);
+  return fenced("sq library", unit.text.slice(unit.text.indexOf("\n\n") + 2));
+};
+
+const initialisers: Section = () =>
+  table(
+    ["initialiser", "settings and their defaults"],
+    Object.entries(INITIALISERS).map(([name, { settings }]) => {
+      const shown = Object.entries(settings).map(([key, value]) => (Number.isNaN(value) ? `${key} (required)` : `${key}: ${value}`));
+      return [code(name), shown.length === 0 ? "none" : shown.map(code).join(", ")];
+    }),
+  );
+
+const optimizers: Section = () => fenced("text", Object.values(OPTIMIZERS).map(printOptimizer).join("\n"));
+
+const policies: Section = () =>
+  table(
+    ["policy", "settings", "state"],
+    Object.entries(POLICIES).map(([name, { settings, built }]) => {
+      const names = Object.keys(settings);
+      return [code(name), names.length === 0 ? "none" : names.map(code).join(", "), built ? "built" : "not built yet: SQ0501"];
+    }),
+  );
+
+const codes: Section = () =>
+  Object.entries(CODES)
+    .map(([name, { title, explanation, bad, good }]) =>
+      [`### ${name}: ${title}`, "", explanation, "", "Wrong:", "", fenced("text", bad), "", "Right:", "", fenced("text", good), ""].join("\n"),
+    )
+    .join("\n");
+
+const passes: Section = () =>
+  table(
+    ["pass", "", "options", "needs", "leaves"],
+    PASSES.map(({ name, summary, options, before, after }) => {
+      const shown = Object.entries(options).map(([key, { kind, fallback, help: text }]) => {
+        const value = kind === "flag" ? key : `${key}=${fallback}`;
+        return `${code(value)} ${cell(text)}`;
+      });
+      return [code(name), cell(summary), shown.join("; "), before, after];
+    }),
+  );
+
+const pipelines: Section = () =>
+  Object.entries(PIPELINES)
+    .map(([name, pipeline]) => `- \`${name}\`: \`${printPipeline(pipeline).replaceAll(",", ", ")}\``)
+    .join("\n");
+
+const rules: Section = () => table(["rule", "law"], EXACT_RULES.map(({ name, law }) => [code(name), code(law)]));
+
+export const SECTIONS: Readonly<Record<string, Section>> = {
+  help, builtins, library, initialisers, optimizers, policies, codes, passes, pipelines, rules,
+};
+
+/** The contents of the section that `spec` ("help train") names. */
+export const makeSection = async (spec: string): Promise<string> => {
+  const [name = "", ...words] = spec.split(" ");
+  const section = Object.hasOwn(SECTIONS, name) ? SECTIONS[name] : undefined;
+  if (section === undefined) throw new Error(`there is no generated section \`${name}\`; there are ${Object.keys(SECTIONS).join(", ")}`);
+  return section(words.join(" "));
+};
