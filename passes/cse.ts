@@ -3,7 +3,7 @@
  *  Before  any stage.  After  the same; no two operations of a function are equal.  Changes numerics: no. */
 
 import type { AttrNode } from "../ir/attrs.ts";
-import type { Func, Operation, TensorType, Value } from "../ir/core.ts";
+import type { AnyOp, Func, Operation, TensorType, Value } from "../ir/core.ts";
 import { Substitution, mapFuncs } from "./edit.ts";
 import { definePass } from "./pass.ts";
 
@@ -30,36 +30,44 @@ const withoutRepeats = (func: Func): Func => {
     return numbers.size - 1;
   };
   const substitution = new Substitution();
-  const seen = new Map<string, Operation>();
+  const seen = new Map<number, Operation[]>();
   const ops: Operation[] = [];
   for (const original of func.ops) {
     const operation = substitution.apply(original);
-    let key = `${operation.op.mnemonic}:${attrsKey(operation)}`;
-    for (const operand of operation.operands) key += `,${numberOf(operand)}`;
-    const first = seen.get(key);
-    if (first === undefined) {
-      seen.set(key, operation);
-      ops.push(operation);
+    let hash = kindOf(operation);
+    for (const operand of operation.operands) hash = (Math.imul(hash, 0x01000193) ^ numberOf(operand)) | 0;
+    const alike = seen.get(hash);
+    const first = alike?.find((other) => isSame(other, operation));
+    if (first !== undefined) {
+      operation.results.forEach((result, i) => substitution.set(result, first.results[i] ?? result));
       continue;
     }
-    operation.results.forEach((result, i) => substitution.set(result, first.results[i] ?? result));
+    ops.push(operation);
+    if (alike === undefined) seen.set(hash, [operation]);
+    else alike.push(operation);
   }
   if (ops.length === func.ops.length) return func;
   return { ...func, ops, results: func.results.map((r) => ({ ...r, value: substitution.of(r.value) })) };
 };
 
-/** Attributes are immutable and outlive passes: their text is remembered as long as they are. */
-const keys = new WeakMap<object, string>();
+const isSame = (a: Operation, b: Operation): boolean =>
+  kindOf(a) === kindOf(b) && a.operands.length === b.operands.length && a.operands.every((operand, i) => operand === b.operands[i]);
 
-const attrsKey = ({ op, attrs }: Operation): string => {
-  const known = keys.get(attrs);
-  if (known !== undefined) return known;
+/** Numbers for an op with its attributes. Attributes are immutable and outlive passes: the number is remembered as long
+ *  as they are, for the op that was seen with them first (an attributes object may be shared by operations of two kinds). */
+const kinds = new WeakMap<object, { readonly op: AnyOp; readonly number: number }>();
+const kindNumbers = new Map<string, number>();
+
+const kindOf = ({ op, attrs }: Operation): number => {
+  const known = kinds.get(attrs);
+  if (known?.op === op) return known.number;
   const values = attrs as Readonly<Record<string, unknown>>;
-  const key = Object.entries(op.attrs)
-    .map(([name, codec]) => `${name}=${nodeKey(codec.encode(values[name]))}`)
-    .join(";");
-  keys.set(attrs, key);
-  return key;
+  const text = Object.entries(op.attrs).map(([name, codec]) => `${name}=${nodeKey(codec.encode(values[name]))}`);
+  const key = `${op.mnemonic} ${text.join(";")}`;
+  const number = kindNumbers.get(key) ?? kindNumbers.size;
+  kindNumbers.set(key, number);
+  if (known === undefined) kinds.set(attrs, { op, number });
+  return number;
 };
 
 /** Types are compared by dtype and shape: how a dimension is spelled does not change what is computed. */

@@ -82,6 +82,14 @@ describe("runPipeline", () => {
   });
 });
 
+test("cse tells ops apart that share one attributes object", () => {
+  const x: Value = { name: "x", type: TD };
+  const [b, none] = [new Builder(), {}];
+  const y = b.one(sq.add, [b.one(sq.exp, [x], none), b.one(sq.tanh, [x], none)], none);
+  const func: Func = { name: "f", params: [{ name: "x", value: x, role: "input", init: "" }], ops: b.ops, results: [{ name: "y", value: y }] };
+  expect(runPipeline({ ...module(), funcs: [func] }, parsePipeline("cse")).module.funcs[0]?.ops).toHaveLength(3);
+});
+
 describe("make-step", () => {
   const trained = (line: string): Func | undefined =>
     runPipeline(module({ optimizer: { kind: "string", value: line } }), parsePipeline("differentiate,make-step")).module.funcs.find(({ name }) => name === "step");
