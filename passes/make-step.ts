@@ -62,6 +62,8 @@ const stepOf = (grad: Func, to: string, config: OptimizerConfig): Func => {
   );
   const lr = makeParam("lr", scalar("f32"), "scalar");
   const step = makeParam("step", scalar("f32"), "scalar");
+  const taken = withRole(grad, "input").find(({ name }) => name === lr.name || name === step.name);
+  if (taken !== undefined) return fail("SQ0508", `make-step: the input \`${taken.name}\` has the name of a scalar of the training step`);
   const b = new Builder();
   for (const operation of grad.ops) b.keep(operation);
   const gradients = parameters.map((p) => gradientValue(grad, p));

@@ -1,4 +1,4 @@
-/** The pass `differentiate` against central differences: every op on its examples, composed functions, and twice. */
+/** @file The pass `differentiate` against central differences: every op on its examples, composed functions, and twice. */
 
 import { describe, expect, test } from "vitest";
 import { Builder } from "../../ir/builder.ts";

@@ -1,4 +1,4 @@
-/** Every rewrite rule, by its own example: the rule fires on it, and both sides are the same numbers. */
+/** @file Every rewrite rule, by its own example: the rule fires on it, and both sides are the same numbers. */
 
 import { describe, expect, test } from "vitest";
 import { Builder } from "../../ir/builder.ts";

@@ -1,4 +1,4 @@
-/** Properties that hold for every function: passes preserve meaning, fused kernels keep their limits, memory never overlaps. */
+/** @file Properties that hold for every function: passes preserve meaning, fused kernels keep their limits, memory never overlaps. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

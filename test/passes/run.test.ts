@@ -1,4 +1,4 @@
-/** Running pipelines: verification around every pass, stages, snapshots, and pipelines as text. */
+/** @file Running pipelines: verification around every pass, stages, snapshots, and pipelines as text. */
 
 import { describe, expect, test } from "vitest";
 import { Builder } from "../../ir/builder.ts";
