@@ -9,8 +9,14 @@ import { flatten, withFlatOutput } from "./flatten.ts";
 import type { GpuJs } from "./load.ts";
 import type { Mode } from "./modes.ts";
 
-/** Kernels as gpu.js sees them; one for each of `Program.kernels`, made when first launched and shared by all entries. */
-export type KernelTable = (index: number) => IKernelRunShortcut;
+/** A kernel as gpu.js sees it, and the shape of what it writes: `24x7`. */
+interface BuiltKernel {
+  readonly launch: IKernelRunShortcut;
+  readonly shape: string;
+}
+
+/** Kernels by index and by the shapes of their arguments, made when first launched and shared by all entries. */
+export type KernelTable = (index: number, argumentShapes: readonly string[]) => BuiltKernel;
 
 export interface EntryRunner {
   run(inputs: Tensors): Promise<Tensors>;
@@ -18,24 +24,28 @@ export interface EntryRunner {
   executor(): string | null;
 }
 
+/** Where tensors live in textures, gpu.js compiles the shapes of its first arguments into a kernel and does not look again:
+ *  there, a kernel that reads [6, 4] in one place and [24] in another is two. Elsewhere memory is flat and shapes are nothing. */
 export function kernelTable(gpu: GPU, program: Program, mode: Mode): KernelTable {
-  const made = new Map<number, IKernelRunShortcut>();
-  return (index) => {
-    const known = made.get(index);
+  const made = new Map<string, BuiltKernel>();
+  return (index, argumentShapes) => {
+    const key = mode.maxExtent === "texture" ? [index, ...argumentShapes].join() : `${index}`;
+    const known = made.get(key);
     if (known !== undefined) return known;
     const kernel = createKernel(gpu, program.kernels[index] as KernelSource, mode);
-    made.set(index, kernel);
+    made.set(key, kernel);
     return kernel;
   };
 }
 
-function createKernel(gpu: GPU, source: KernelSource, mode: Mode): IKernelRunShortcut {
+function createKernel(gpu: GPU, source: KernelSource, mode: Mode): BuiltKernel {
   const limit = mode.maxExtent === "texture" ? textureSide(gpu) : mode.maxExtent;
   const flat = source.output.length > 1 && source.output.some((extent) => extent > limit);
   const kernel = flat ? withFlatOutput(source, mode.name === "cpu" ? "exact" : "rounded") : source;
   const settings: IGPUKernelSettings = { output: [...kernel.output], precision: "single" };
   const made = gpu.createKernel(kernel.source as never, settings);
-  return kernel.loopLimit === undefined ? made : made.setLoopMaxIterations(kernel.loopLimit);
+  const launch = kernel.loopLimit === undefined ? made : made.setLoopMaxIterations(kernel.loopLimit);
+  return { launch, shape: kernel.output.join("x") };
 }
 
 /** The types lack the features of the kernel class that gpu.js chose. */
@@ -83,9 +93,11 @@ function tracePipeline(
 ): IPipelineRunShortcut {
   const orchestrate = (...handles: unknown[]): unknown[] => {
     const values = new Map<number, unknown>(fed.map((at, index) => [entry.inputs[at]?.value as number, handles[index]]));
-    for (const launch of entry.launches) {
-      const args = launch.args.map((value) => values.get(value));
-      values.set(launch.result, kernels(launch.kernel)(...(args as never[])));
+    const shapes = new Map<number, string>(entry.inputs.map(({ value }) => [value, `${elementsOf(entry, value)}`]));
+    for (const { kernel, args, result } of entry.launches) {
+      const { launch, shape } = kernels(kernel, args.map((value) => shapes.get(value) ?? ""));
+      values.set(result, launch(...(args.map((value) => values.get(value)) as never[])));
+      shapes.set(result, shape);
     }
     return results.map((value) => values.get(value));
   };
