@@ -15,17 +15,23 @@ export const wordsOf = (line: string): string[] =>
 
 const shell = (command: string, input: string): string => execFileSync("sh", ["-c", command], { cwd: ROOT, input, encoding: "utf8" });
 
-/** Prints of `npx subquad …`, stdout through the filter and stderr as it comes. */
+/** Prints of `npx subquad …` in their order; with a filter, stderr first and then stdout through the filter. */
 const runSubquad = async (line: string): Promise<string> => {
   const [command = "", ...filters] = line.split(" | ");
-  let [out, err] = ["", ""];
+  let [all, out, err] = ["", "", ""];
   await main(wordsOf(command).slice(2), {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
+    out: (text) => {
+      all += text;
+      out += text;
+    },
+    err: (text) => {
+      all += text;
+      err += text;
+    },
     terminal: false,
     columns: 100,
   });
-  return err + (filters.length === 0 ? out : shell(filters.join(" | "), out));
+  return filters.length === 0 ? all : err + shell(filters.join(" | "), out);
 };
 
 /** What one command prints, with `folder` in the place of `build/`. */
