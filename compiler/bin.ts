@@ -5,10 +5,12 @@ import { processIo } from "./cli/io.ts";
 import { main } from "./cli/main.ts";
 
 // A reader that closed the pipe (`subquad … | head`) is no failure of ours.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+}
 
 // Exit explicitly: gpu.js keeps worker threads and a WebGPU device keeps the process alive.
 process.exit(await main(process.argv.slice(2), processIo));

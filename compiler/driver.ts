@@ -1,5 +1,6 @@
 /** @file From source text to a program, in the order things happen. Pure: no files, no console; runs in a browser too. */
 
+import { diagnostic } from "../ir/codes.ts";
 import { DiagnosticError } from "../ir/diagnostic.ts";
 import type { Diagnostic } from "../ir/diagnostic.ts";
 import type { Module } from "../ir/core.ts";
@@ -11,6 +12,7 @@ import type { Pipeline, RunResult, Snapshot, Timing } from "../passes/run.ts";
 import { parsePipeline } from "../passes/parse-pipeline.ts";
 import { PIPELINES } from "../passes/pipelines.ts";
 import { checkSource } from "./check/index.ts";
+import { didYouMean } from "./check/suggest.ts";
 import type { CheckOptions as LanguageOptions } from "./check/index.ts";
 import { lowerProgram } from "./lower/index.ts";
 import { generateProgram } from "./codegen/program.ts";
@@ -22,7 +24,7 @@ export interface SourceOptions extends LanguageOptions {
 }
 
 export interface PipelineOptions {
-  /** A textual pipeline instead of the default one: `canonicalize,differentiate{of=loss,to=grad},…`. */
+  /** A textual pipeline instead of the default one: `canonicalize,differentiate{of=loss,to=grad},…`; empty: no passes. */
   readonly passes?: string;
   /** Stop after this pass. The result has no program unless the module has reached the kernel stage by then. */
   readonly stopAfter?: string;
@@ -63,9 +65,21 @@ export const check = (options: SourceOptions): Checked => {
   return { diagnostics, ok: diagnostics.every((d) => d.severity !== "error") };
 };
 
-/** The default pipeline, or the one that `passes` spells. Throws `DiagnosticError` for a pipeline that does not parse. */
-export const pipelineOf = (options: PipelineOptions): Pipeline =>
-  options.passes === undefined ? PIPELINES.exact : parsePipeline(options.passes);
+/** The default pipeline, or the one that `passes` spells.
+ *  Throws `DiagnosticError`: SQ0408, SQ0409 for text that is no pipeline, SQ0408 where it has no pass `stopAfter`. */
+export const pipelineOf = ({ passes, stopAfter }: PipelineOptions): Pipeline => {
+  const pipeline = passes === undefined ? PIPELINES.exact : passes.trim() === "" ? [] : parsePipeline(passes);
+  if (stopAfter !== undefined) requirePass(pipeline, stopAfter);
+  return pipeline;
+};
+
+/** Throws SQ0408 where a pipeline has no pass of that name. */
+export const requirePass = (pipeline: Pipeline, name: string): void => {
+  const names = [...new Set(pipeline.map(({ pass }) => pass.name))];
+  if (names.includes(name)) return;
+  const notes = [names.length === 0 ? "no passes are run" : `the passes that are run: ${names.join(", ")}`];
+  throw new DiagnosticError([diagnostic("SQ0408", `no pass \`${name}\` is run`, { notes, ...didYouMean(name, names) })]);
+};
 
 /** Compiles a model. Throws `DiagnosticError` with everything that is wrong with it. */
 export const compile = (options: CompileOptions): Compiled => {

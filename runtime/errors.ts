@@ -13,7 +13,21 @@ export class RuntimeError extends Error {
   }
 }
 
-/** The message of anything that was thrown. */
+/** What the codes of failed file operations mean. */
+const SYSTEM: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  EISDIR: "it is a directory",
+  EACCES: "permission denied",
+  EPERM: "the operation is not permitted",
+  ENOTDIR: "a part of the path is not a directory",
+  ENAMETOOLONG: "the name is too long",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  ELOOP: "its links lead in a circle",
+};
+
+/** The message of anything that was thrown; failures of the file system in words. */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  return SYSTEM[code] ?? (thrown instanceof Error ? thrown.message : String(thrown));
 }

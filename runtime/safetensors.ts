@@ -126,7 +126,8 @@ function checkLayout(entries: readonly Entry[], dataLength: number): void {
 
 function readTensor(entry: Entry, bytes: Uint8Array, dataStart: number): HostTensor {
   const codec = CODECS[entry.dtype] as DTypeCodec;
-  const data = codec.read(bytes.slice(dataStart + entry.begin, dataStart + entry.end).buffer);
+  // A copy in a buffer of its own: aligned, and not the whole file (which a slice of a Node `Buffer` would share).
+  const data = codec.read(new Uint8Array(bytes.subarray(dataStart + entry.begin, dataStart + entry.end)).buffer);
   if (codec.host === "BOOL") {
     const wrong = (data as Uint8Array).findIndex((value) => value > 1);
     if (wrong >= 0) throw malformed(`\`${entry.name}\`: BOOL element ${wrong} is ${data[wrong]}, neither 0 nor 1`);

@@ -2,7 +2,7 @@
  *  loss again with dropout on for `train_loss`. */
 
 import type { AttrNode } from "../../ir/attrs.ts";
-import type { BackwardDecl, Declaration, LayerDecl, LossDecl, ModelDecl, OptimizerDecl, ParamDecl } from "../syntax/ast.ts";
+import type { BackwardDecl, BackwardRule, Declaration, LayerDecl, LossDecl, ModelDecl, OptimizerDecl, ParamDecl } from "../syntax/ast.ts";
 import { frameFor } from "./calls.ts";
 import { Context } from "./context.ts";
 import type { Shared } from "./context.ts";
@@ -33,7 +33,7 @@ const modelOf = (program: Program): { readonly decl: ModelDecl; readonly unit: U
   return undefined;
 };
 
-export const elaborateProgram = (program: Program, dims: DimTable, reporter: Reporter): TypedProgram => {
+export const elaborateProgram = (program: Program, dims: DimTable, reporter: Reporter, given: readonly BackwardRule[] = []): TypedProgram => {
   const shared: Shared = { program, dims, reporter, parameters: new Map(), visited: new Set() };
   const model = modelOf(program);
   const loss = find(program.main, "loss");
@@ -49,7 +49,7 @@ export const elaborateProgram = (program: Program, dims: DimTable, reporter: Rep
   const made = entries.filter((entry) => entry !== null);
   const nodes = (made.find((entry) => entry.name === "loss") ?? made[0])?.nodes ?? [];
   const name = model?.decl.name.text ?? "Program";
-  const facts = trainingFacts(shared, nodes, name);
+  const facts = trainingFacts(shared, nodes, name, given);
   return {
     name,
     dims: dims.values,
@@ -95,12 +95,13 @@ const trainingFacts = (
   shared: Shared,
   nodes: readonly Node[],
   model: string,
+  given: readonly BackwardRule[],
 ): { readonly policyOf: (site: string) => string; readonly attrs: Readonly<Record<string, AttrNode>> } => {
   const ctx = topLevel(shared);
   const backward: BackwardDecl | undefined = find(shared.program.main, "backward");
   const optimizer: OptimizerDecl | undefined = find(shared.program.main, "optimizer");
   const sites = shared.reporter.failed ? null : sitesOf(nodes, model).candidates;
-  const policyOf = backward === undefined ? (): string => "exact" : backwardPolicies(ctx, backward, sites);
+  const policyOf = backwardPolicies(ctx, backward?.rules ?? [], given, sites);
   const line = optimizer === undefined ? null : optimizerLine(ctx, optimizer);
   return { policyOf, attrs: line === null ? {} : { optimizer: { kind: "string", value: line } } };
 };

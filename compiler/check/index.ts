@@ -4,6 +4,8 @@ import type { Diagnostic } from "../../ir/diagnostic.ts";
 import type { Overrides } from "./declare-dims.ts";
 import { declareDims } from "./declare-dims.ts";
 import { elaborateProgram } from "./elaborate.ts";
+import { givenRules, withoutPlace } from "./given-rules.ts";
+import type { GivenRule } from "./given-rules.ts";
 import { checkNames } from "./names.ts";
 import type { TypedProgram } from "./program.ts";
 import { reportRecursion } from "./recursion.ts";
@@ -13,10 +15,13 @@ import type { ReadImport } from "./sources.ts";
 
 export type { TypedProgram } from "./program.ts";
 export type { ReadImport } from "./sources.ts";
+export type { GivenRule } from "./given-rules.ts";
 
 export interface CheckOptions {
   /** Values of dims, over those the program writes. */
   readonly dims?: Overrides;
+  /** Rules for the gradient of attention, over those of the program's `backward { … }`; the last that matches wins. */
+  readonly backward?: readonly GivenRule[];
   /** How `import` reads a file; absent: imports are errors. */
   readonly readImport?: ReadImport;
 }
@@ -35,9 +40,9 @@ export const checkSource = (text: string, file: string, options: CheckOptions = 
   checkNames(program, reporter);
   reportRecursion(program, reporter);
   const dims = declareDims(dimDeclarations(program), options.dims ?? {}, reporter);
-  const typed = elaborateProgram(program, dims, reporter);
+  const typed = elaborateProgram(program, dims, reporter, givenRules(options.backward ?? [], reporter));
   const sources = new Map(program.units.map((unit) => [unit.file, unit.text]));
-  return { diagnostics: inSourceOrder(reporter.diagnostics, [...sources.keys()]), program: reporter.failed ? null : typed, sources };
+  return { diagnostics: inSourceOrder(reporter.diagnostics.map(withoutPlace), [...sources.keys()]), program: reporter.failed ? null : typed, sources };
 };
 
 /** By file, as they were read, then by place; what has no place comes first. */

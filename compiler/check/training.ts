@@ -1,7 +1,7 @@
 /** @file `optimizer …` and `backward { … }`: facts about training, checked and carried in the program. */
 
 import { OPTIMIZERS, parseOptimizer, printOptimizer } from "../../ir/optimizer-spec.ts";
-import type { Arg, BackwardDecl, BackwardRule, OptimizerDecl } from "../syntax/ast.ts";
+import type { Arg, BackwardRule, OptimizerDecl } from "../syntax/ast.ts";
 import type { Context } from "./context.ts";
 import { evaluate } from "./expressions.ts";
 import type { Site, Value } from "./program.ts";
@@ -70,10 +70,18 @@ export const POLICIES: Readonly<Record<string, Policy>> = {
 };
 
 /** The policy of every site: the last rule that matches wins. A rule that matches nothing is a mistake, `**` excepted;
- *  `sites` is null where mistakes left the model incomplete, and nothing can be said. */
-export const backwardPolicies = (ctx: Context, decl: BackwardDecl, sites: readonly Site[] | null): ((site: string) => string) => {
-  const rules = decl.rules.map((rule) => ({ pattern: rule.pattern.text, policy: policyText(ctx, rule) }));
-  for (const rule of decl.rules) {
+ *  `sites` is null where mistakes left the model incomplete, and nothing can be said. Rules `given` from outside come after
+ *  the `written` ones, which need not be built where a given one is for all sites. */
+export const backwardPolicies = (
+  ctx: Context,
+  written: readonly BackwardRule[],
+  given: readonly BackwardRule[],
+  sites: readonly Site[] | null,
+): ((site: string) => string) => {
+  const all = [...written, ...given];
+  const overridden = given.some((rule) => rule.pattern.text === "**");
+  const rules = all.map((rule) => ({ pattern: rule.pattern.text, policy: policyText(ctx, rule, overridden && written.includes(rule)) }));
+  for (const rule of all) {
     const pattern = rule.pattern.text;
     if (sites === null || pattern === "**" || sites.some((site) => matchesSite(pattern, site.name))) continue;
     const names = sites.map((site) => site.name);
@@ -88,7 +96,7 @@ export const backwardPolicies = (ctx: Context, decl: BackwardDecl, sites: readon
 const abbreviate = (names: readonly string[]): string =>
   names.length <= 8 ? names.join(", ") : `${names.slice(0, 6).join(", ")}, … and ${names.at(-1) ?? ""} (${names.length} in all)`;
 
-const policyText = (ctx: Context, rule: BackwardRule): string => {
+const policyText = (ctx: Context, rule: BackwardRule, unused: boolean): string => {
   const policy = POLICIES[rule.policy.text];
   if (policy === undefined) {
     const known = Object.keys(POLICIES);
@@ -99,7 +107,7 @@ const policyText = (ctx: Context, rule: BackwardRule): string => {
     return "exact";
   }
   const good = policySettings(ctx, rule, policy, rule.args);
-  if (good && !policy.built)
+  if (good && !policy.built && !unused)
     ctx.error("SQ0501", `the policy \`${rule.policy.text}\` is not built yet`, rule.policy.span, { hint: "use `exact`" });
   return rule.policy.text;
 };

@@ -1,6 +1,7 @@
 /** @file Exit codes, and which failure gives which. */
 
 import { CommanderError } from "commander";
+import { diagnostic } from "../../ir/codes.ts";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
 
@@ -18,16 +19,14 @@ export const EXIT = {
   internal: 70,
 } as const;
 
-/** A mistake in how a command was called. */
-export class UsageError extends Error {
-  readonly hint: string | undefined;
+/** Diagnostics about how a command was called: flag values, `--dim`, pipelines, names of backends. */
+const USAGE_CODES: readonly string[] = ["SQ0007", "SQ0008", "SQ0408", "SQ0409", "SQ0701"];
 
-  constructor(message: string, hint?: string) {
-    super(message);
-    this.name = "UsageError";
-    this.hint = hint;
-  }
-}
+/** SQ07xx about the program rather than the machine. */
+const PROGRAM_CODES: readonly string[] = ["SQ0706"];
+
+/** A mistake in how a command was called. */
+export const usageError = (message: string, hint?: string): DiagnosticError => new DiagnosticError([diagnostic("SQ0007", message, { hint })]);
 
 /** A comparison against the interpreter or against central differences that came out wrong. */
 export class NumericError extends Error {
@@ -39,9 +38,13 @@ export class NumericError extends Error {
 
 export const exitCodeOf = (error: unknown): number => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof NumericError) return EXIT.numeric;
-  if (error instanceof DiagnosticError) return EXIT.diagnostics;
-  if (error instanceof RuntimeError) return error.code.startsWith("SQ07") ? EXIT.backend : EXIT.diagnostics;
+  if (error instanceof DiagnosticError) return exitCodeOfAll(error.diagnostics.map(({ code }) => code));
+  if (error instanceof RuntimeError) return exitCodeOfAll([error.code]);
   return EXIT.internal;
+};
+
+const exitCodeOfAll = (codes: readonly string[]): number => {
+  if (codes.every((code) => USAGE_CODES.includes(code))) return EXIT.usage;
+  return codes.some((code) => code.startsWith("SQ07") && !PROGRAM_CODES.includes(code)) ? EXIT.backend : EXIT.diagnostics;
 };

@@ -1,5 +1,6 @@
 /** @file The only doors to the outside that commands use: tests give them an in-memory pair, `bin.ts` the process. */
 
+import { readFileSync } from "node:fs";
 import pc from "picocolors";
 
 export interface Io {
@@ -10,6 +11,10 @@ export interface Io {
   /** Is stderr a terminal (may lines be rewritten)? */
   readonly terminal: boolean;
   readonly columns: number;
+  /** All of standard input. */
+  readonly input: () => string;
+  /** Calls back at Ctrl-C, once; gives what stops listening. A second Ctrl-C ends the process as ever. */
+  readonly onInterrupt: (act: () => void) => () => void;
 }
 
 export const processIo: Io = {
@@ -17,6 +22,11 @@ export const processIo: Io = {
   err: (text) => void process.stderr.write(text),
   terminal: process.stderr.isTTY === true,
   columns: process.stderr.columns ?? 100,
+  input: () => readFileSync(0, "utf8"),
+  onInterrupt: (act) => {
+    process.once("SIGINT", act);
+    return () => void process.off("SIGINT", act);
+  },
 };
 
 export type ColorChoice = "auto" | "always" | "never";

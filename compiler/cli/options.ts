@@ -4,6 +4,8 @@ import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
 import { diagnostic } from "../../ir/codes.ts";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
+import type { GivenRule } from "../check/index.ts";
+import { usageError } from "./exit.ts";
 import type { ColorChoice } from "./io.ts";
 
 export type Format = "human" | "json" | "github";
@@ -18,6 +20,9 @@ export const withOutputFlags = (command: Command): Command =>
     .addOption(new Option("--format <how>", "how diagnostics are written to stderr").choices(["human", "json", "github"]).default("human"))
     .addOption(new Option("--color <when>", "colours").choices(["auto", "always", "never"]).default("auto"));
 
+/** The end of a command's help. */
+export const examples = (...lines: readonly string[]): string => `\nExamples:\n${lines.map((line) => `  subquad ${line}`).join("\n")}`;
+
 export interface ModelFlags extends OutputFlags {
   readonly dim?: readonly string[];
   readonly attentionBackward?: string;
@@ -29,8 +34,8 @@ const collect = (value: string, previous: readonly string[] | undefined): readon
 export const withModelFlags = (command: Command): Command =>
   withOutputFlags(command)
     .option("--dim <NAME=SIZE>", "override a dimension of the model; may be repeated", collect)
-    .option("--attention-backward <policy>", "gradient policy of every attention site: exact")
-    .option("--backward <PATH=policy>", "gradient policy of the sites that match a path; may be repeated", collect);
+    .option("--attention-backward <policy>", "how the gradient of every attention is computed: exact")
+    .option("--backward <PATH=policy>", "the same for the attention in layers that match, as Block.*.SelfAttention=exact; may be repeated", collect);
 
 /** `--dim T=4096 --dim B=2` as `{ T: 4096, B: 2 }`. Throws SQ0008 for anything else. */
 export const parseDims = (flags: readonly string[] = []): Record<string, number> =>
@@ -46,11 +51,11 @@ export const parseDims = (flags: readonly string[] = []): Record<string, number>
   );
 
 /** The model's backward rules as the command line adds them: `--attention-backward` for all, then each `--backward`. */
-export const parseBackward = (flags: ModelFlags): { readonly pattern: string; readonly policy: string }[] => [
+export const parseBackward = (flags: ModelFlags): GivenRule[] => [
   ...(flags.attentionBackward === undefined ? [] : [{ pattern: "**", policy: flags.attentionBackward }]),
   ...(flags.backward ?? []).map((flag) => {
     const at = flag.indexOf("=");
-    if (at < 1) throw new InvalidArgumentError(`\`--backward ${flag}\` is not PATH=policy`);
+    if (at < 1) throw usageError(`\`--backward ${flag}\` is not PATH=policy`, "name a site and a policy: `--backward Block.0.SelfAttention=exact`");
     return { pattern: flag.slice(0, at), policy: flag.slice(at + 1) };
   }),
 ];
@@ -73,4 +78,4 @@ const numeric =
 export const wholeNumber = numeric("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0);
 export const positiveWhole = numeric("a whole number, 1 or more", (value) => Number.isSafeInteger(value) && value >= 1);
 export const positiveNumber = numeric("a number above 0", (value) => Number.isFinite(value) && value > 0);
-export const share = numeric("a number between 0 and 1", (value) => value > 0 && value < 1);
+export const share = numeric("a number from 0 to 1", (value) => value >= 0 && value <= 1);

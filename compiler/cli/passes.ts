@@ -5,10 +5,11 @@ import type { Command } from "commander";
 import { fileLoc } from "../../ir/span.ts";
 import { printModule } from "../../ir/print.ts";
 import type { Remark } from "../../passes/pass.ts";
-import type { RunResult, Snapshot, Timing } from "../../passes/run.ts";
+import type { Pipeline, RunResult, Snapshot, Timing } from "../../passes/run.ts";
+import { requirePass } from "../driver.ts";
 import { passDiffs } from "../inspect/diff.ts";
 import { table } from "../inspect/table.ts";
-import { UsageError } from "./exit.ts";
+import { usageError } from "./exit.ts";
 import type { Io } from "./io.ts";
 
 export interface PassFlags {
@@ -29,13 +30,14 @@ export const withPassFlags = (command: Command): Command =>
     .option("--stats", "print what the passes counted")
     .option("--remarks", "print what the passes say about places in the model");
 
-/** The observer behind `--print-ir`. */
-export const printIrHook = (flags: PassFlags, io: Io): ((snapshot: Snapshot) => void) => {
+/** The observer behind `--print-ir`. Throws SQ0007, and SQ0408 where no pass that is run has the name. */
+export const printIrHook = (flags: PassFlags, pipeline: Pipeline, io: Io): ((snapshot: Snapshot) => void) => {
   const when = flags.printIr;
   if (when === undefined) return () => {};
   const after = /^after=(.+)$/.exec(when)?.[1];
   if (after === undefined && when !== "changed" && when !== "diff")
-    throw new UsageError(`\`--print-ir ${when}\` is not understood`, "use after=PASS, changed or diff");
+    throw usageError(`\`--print-ir ${when}\` is not understood`, "use after=PASS, changed or diff");
+  if (after !== undefined) requirePass(pipeline, after);
   let previous: Snapshot | null = null;
   return (snapshot) => {
     if (when === "diff" && previous !== null) io.err(passDiffs([previous, snapshot])[0]?.diff ?? "");

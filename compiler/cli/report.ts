@@ -10,10 +10,11 @@ import { isCode, diagnostic } from "../../ir/codes.ts";
 import { renderDiagnostics } from "../../ir/render.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
 import { readSourceIfAny } from "../node/files.ts";
-import { exitCodeOf, NumericError, UsageError } from "./exit.ts";
+import { exitCodeOf, NumericError } from "./exit.ts";
 import { colorsFor } from "./io.ts";
 import type { Io } from "./io.ts";
 import type { OutputFlags } from "./options.ts";
+import { VERSION } from "../version.ts";
 
 /** Writes diagnostics; code frames are read from the files that their labels name. */
 export const reportDiagnostics = (diagnostics: readonly Diagnostic[], flags: OutputFlags, io: Io): void => {
@@ -22,16 +23,24 @@ export const reportDiagnostics = (diagnostics: readonly Diagnostic[], flags: Out
 };
 
 /** Reports a failure of a command and gives its exit code. */
-export const reportFailure = (error: unknown, flags: OutputFlags, argv: readonly string[], io: Io): number => {
+export const reportFailure = (thrown: unknown, flags: OutputFlags, argv: readonly string[], io: Io): number => {
+  const error = understood(thrown);
   const code = exitCodeOf(error);
   if (error instanceof CommanderError) return code; // commander has written its message
   if (error instanceof DiagnosticError) reportDiagnostics(error.diagnostics, flags, io);
   else if (error instanceof RuntimeError) reportDiagnostics([fromRuntime(error)], flags, io);
-  else if (error instanceof UsageError) io.err(`error: ${error.message}\n${error.hint === undefined ? "" : `help: ${error.hint}\n`}`);
   else if (error instanceof NumericError) io.err(`error: ${error.message}\n`);
   else io.err(internalMessage(error, argv));
   return code;
 };
+
+/** What engines throw where a model does not fit into memory. */
+const NO_MEMORY = /allocation failed|invalid (typed )?array (buffer )?length/i;
+
+const understood = (error: unknown): unknown =>
+  error instanceof RangeError && NO_MEMORY.test(error.message)
+    ? new RuntimeError("SQ0707", `there is not enough memory: ${error.message}`, "try smaller dimensions")
+    : error;
 
 const fromRuntime = ({ code, message, hint }: RuntimeError): Diagnostic =>
   isCode(code)
@@ -41,7 +50,16 @@ const fromRuntime = ({ code, message, hint }: RuntimeError): Diagnostic =>
 const internalMessage = (error: unknown, argv: readonly string[]): string => {
   const message = error instanceof Error ? error.message : String(error);
   const first = message.split("\n")[0] ?? "";
-  return `internal error: ${first}\nThis is a fault of subquad, not of your model. What is needed to repeat it is in\n  ${writeReproducer(error, argv)}\n`;
+  return `internal error: ${first}\nThis is a fault of subquad, not of your model. ${reproducer(error, argv)}\n`;
+};
+
+/** Where the reproducer is; the error itself where none can be written. */
+const reproducer = (error: unknown, argv: readonly string[]): string => {
+  try {
+    return `What is needed to repeat it is in\n  ${writeReproducer(error, argv)}`;
+  } catch {
+    return `No reproducer could be written; the error was\n${error instanceof Error ? error.stack ?? error.message : String(error)}`;
+  }
 };
 
 /** The command line, the versions, the sources that were named, and the whole error with the failing IR. */
@@ -52,6 +70,7 @@ const writeReproducer = (error: unknown, argv: readonly string[]): string => {
   );
   const report = {
     version: 1,
+    subquad: VERSION,
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     argv,

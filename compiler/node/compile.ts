@@ -11,10 +11,12 @@ import type { Checked, Compiled, PipelineOptions } from "../driver.ts";
 import type { CheckOptions as LanguageOptions } from "../check/index.ts";
 import { emitModule } from "../codegen/emit-module.ts";
 import { manifest } from "../codegen/manifest.ts";
-import { plainReason, readImport, readSource } from "./files.ts";
+import { reasonOf } from "../../runtime/errors.ts";
+import { readImport, readSource } from "./files.ts";
 
-/** A model file and how to specialise it. */
+/** A model file and how to specialise it: `dims` over those of the file, `backward` rules after those of the file. */
 export interface ModelOptions extends Omit<LanguageOptions, "readImport"> {
+  /** Path of the model; imports are relative to the file they stand in. */
   readonly file: string;
 }
 
@@ -50,15 +52,17 @@ export const compile = async (options: CompileOptions): Promise<CompileResult> =
   return { ...compiled, written };
 };
 
-/** The kernels' module (`gpt.ts`), the IR before and after decomposition, and the manifest. */
+/** The kernels' module (`gpt.ts`), the IR before and after decomposition, and the manifest; where the pipeline stopped
+ *  before there were kernels, the IR it left (`gpt.ir`). */
 const writeOutput = async (compiled: Compiled, folder: string, locs: boolean): Promise<string[]> => {
   const stem = basename(compiled.file).replace(/\.sq$/, "");
   const files: [name: string, text: string][] = [
     [`${stem}.model.ir`, printModule(compiled.model, { locs })],
     [`${stem}.gradient.ir`, printModule(compiled.gradient, { locs })],
-    [`${stem}.kernels.ir`, printModule(compiled.module, { locs })],
   ];
-  if (compiled.program !== null) {
+  if (compiled.program === null) files.push([`${stem}.ir`, printModule(compiled.module, { locs })]);
+  else {
+    files.push([`${stem}.kernels.ir`, printModule(compiled.module, { locs })]);
     const source = basename(compiled.file);
     files.push([`${stem}.ts`, await emitModule(compiled.program, compiled.module, { source })]);
     files.push(["manifest.json", `${JSON.stringify(manifest(compiled.program), null, 2)}\n`]);
@@ -93,6 +97,6 @@ const writeAll = (folder: string, files: readonly (readonly [name: string, text:
       return path;
     });
   } catch (error) {
-    throw new DiagnosticError([diagnostic("SQ0011", `cannot write to \`${folder}\`: ${plainReason(error)}`)]);
+    throw new DiagnosticError([diagnostic("SQ0011", `cannot write to \`${folder}\`: ${reasonOf(error)}`)]);
   }
 };

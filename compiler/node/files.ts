@@ -1,9 +1,10 @@
 /** @file Source files from disk, and the mistakes one can make in naming them. */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import { diagnostic } from "../../ir/codes.ts";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
+import { reasonOf } from "../../runtime/errors.ts";
 
 export interface Source {
   readonly file: string;
@@ -24,22 +25,17 @@ const readBytes = (path: string): Uint8Array => {
   try {
     return readFileSync(path);
   } catch (error) {
-    throw new DiagnosticError([diagnostic("SQ0001", `cannot read \`${path}\`: ${plainReason(error)}`)]);
+    throw new DiagnosticError([diagnostic("SQ0001", `cannot read \`${path}\`: ${reasonOf(error)}`)]);
   }
 };
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EISDIR: "it is a directory",
-  EACCES: "permission denied",
-  ENOTDIR: "a part of the path is not a directory",
-  ENAMETOOLONG: "the name is too long",
-};
-
-/** The reason behind a failed file operation, in words. */
-export const plainReason = (error: unknown): string => {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+/** Writes a text file. Throws SQ0011 where it cannot be written. */
+export const writeText = (path: string, text: string): void => {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw new DiagnosticError([diagnostic("SQ0011", `cannot write \`${path}\`: ${reasonOf(error)}`)]);
+  }
 };
 
 /** A source for code frames: null where the file cannot be read (it was standard input, or is gone). */

@@ -5,7 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { diagnostic } from "../../ir/codes.ts";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
 import { VERSION } from "../version.ts";
-import { plainReason } from "./files.ts";
+import { reasonOf } from "../../runtime/errors.ts";
 
 const MODEL = `// A small GPT over bytes. \`npx subquad check model.sq\` checks it.
 dim B = 8        // sequences in a batch
@@ -102,6 +102,6 @@ export const createProject = (dir: string): string[] => {
     });
   } catch (error) {
     if (error instanceof DiagnosticError) throw error;
-    return fail(plainReason(error));
+    return fail(reasonOf(error));
   }
 };

@@ -4,26 +4,28 @@ import { DiagnosticError } from "../../ir/diagnostic.ts";
 import { parseModule } from "../../ir/parse.ts";
 import { printModule } from "../../ir/print.ts";
 import { verify, verifyDiagnostics } from "../../ir/verify.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
 import { runPipeline } from "../../passes/run.ts";
 import type { Pipeline, RunOptions, RunResult } from "../../passes/run.ts";
+import { pipelineOf } from "../driver.ts";
 
 export interface OptOptions extends RunOptions {
   /** The module as text, and its name for messages. */
   readonly text: string;
   readonly file: string;
-  /** `canonicalize,differentiate{of=loss,to=grad}`; empty: parse, verify, print. */
+  /** `canonicalize,differentiate{of=loss,to=grad}`; absent or empty: parse, verify, print. */
   readonly passes?: string;
+  /** Print places in the source (`loc(…)`). */
   readonly locs?: boolean;
 }
 
 export interface OptResult extends RunResult {
+  /** The module after the passes. */
   readonly text: string;
 }
 
 /** Throws `DiagnosticError` for text that does not parse, a module that does not verify, and a pipeline that does not exist. */
 export const opt = (options: OptOptions): OptResult => {
-  const pipeline = parsePipeline(options.passes ?? "");
+  const pipeline = pipelineOf({ ...options, passes: options.passes ?? "" });
   const parsed = parseModule(options.text, options.file);
   if (parsed.diagnostics.some((d) => d.severity === "error")) throw new DiagnosticError(parsed.diagnostics);
   const mistakes = verifyDiagnostics(verify(parsed.module, stageBefore(pipeline)), parsed.spans);

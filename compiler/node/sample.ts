@@ -1,15 +1,12 @@
 /** @file Text from a checkpoint. */
 
-import { readFileSync } from "node:fs";
-import { diagnostic } from "../../ir/codes.ts";
-import { DiagnosticError } from "../../ir/diagnostic.ts";
+import { readBytes } from "../../runtime/node/index.ts";
 import { sample as sampleBytes } from "../../runtime/sample.ts";
 import type { SampleOptions as SamplerOptions } from "../../runtime/sample.ts";
 import { decodeParameters } from "../../runtime/train/state.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { createBackend, programOf } from "./execute.ts";
-import { plainReason } from "./files.ts";
 
 export interface SampleOptions extends ModelOptions, SamplerOptions {
   /** A safetensors file with the model's parameters: what `train` saves. */
@@ -24,7 +21,7 @@ export interface SampleOptions extends ModelOptions, SamplerOptions {
 export async function* sample(options: SampleOptions): AsyncGenerator<string, void, undefined> {
   const compiled = await compileForOne(options);
   const program = programOf(compiled);
-  const parameters = decodeParameters(program, readCheckpoint(options.checkpoint));
+  const parameters = decodeParameters(program, readBytes(options.checkpoint));
   const executable = await createBackend(compiled, options.backend ?? "gpujs");
   const decoder = new TextDecoder();
   try {
@@ -44,12 +41,4 @@ const compileForOne = async (options: SampleOptions) => {
   const compiled = await compile(options);
   const { B } = programOf(compiled).dims;
   return B === undefined || B === 1 || options.dims?.["B"] !== undefined ? compiled : compile({ ...options, dims: { ...options.dims, B: 1 } });
-};
-
-const readCheckpoint = (path: string): Uint8Array => {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new DiagnosticError([diagnostic("SQ0001", `cannot read \`${path}\`: ${plainReason(error)}`)]);
-  }
 };

@@ -6,13 +6,13 @@ import type { Code } from "../../ir/codes.ts";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
 import type { Tensors } from "../../runtime/abi.ts";
 import { readSafetensors, writeSafetensors } from "../../runtime/index.ts";
-import { plainReason } from "./files.ts";
+import { reasonOf } from "../../runtime/errors.ts";
 
 const attempt = <T>(code: Code, doing: string, path: string, action: () => T): T => {
   try {
     return action();
   } catch (error) {
-    throw new DiagnosticError([diagnostic(code, `cannot ${doing} \`${path}\`: ${plainReason(error)}`)]);
+    throw new DiagnosticError([diagnostic(code, `cannot ${doing} \`${path}\`: ${reasonOf(error)}`)]);
   }
 };
 

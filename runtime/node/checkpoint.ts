@@ -1,7 +1,7 @@
 /** @file Files that are either the old ones or the new ones, never half of each: what is read back after a kill at any
  *  moment is a whole checkpoint. */
 
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { accessSync, closeSync, constants, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { reasonOf, RuntimeError } from "../errors.ts";
 
@@ -21,7 +21,27 @@ export function writeAtomically(path: string, bytes: Uint8Array): void {
     renameSync(temporary, path);
     flushFolder(dirname(path));
   } catch (thrown) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
+    throw new RuntimeError("SQ0011", `cannot write \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
+  }
+}
+
+/** Removes what a failed write left, if it can be: the failure itself is what the caller hears of. */
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The folder that cannot be written cannot be tidied either.
+  }
+}
+
+/** @throws RuntimeError SQ0011 when `path` will not be written: asked before the hours of work that end in writing it. */
+export function checkWritable(path: string): void {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    if (!statSync(dirname(path)).isDirectory()) throw new Error("a part of the path is not a directory");
+    if (existsSync(path) && !statSync(path).isFile()) throw new Error("it is not a file");
+  } catch (thrown) {
     throw new RuntimeError("SQ0011", `cannot write \`${path}\`: ${reasonOf(thrown)}`, undefined, thrown);
   }
 }

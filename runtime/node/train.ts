@@ -6,7 +6,7 @@ import { RuntimeError } from "../errors.ts";
 import { prepareTraining, type StepEvent, type TrainOptions, type TrainPlan } from "../train/loop.ts";
 import { createProgressMeter, type Progress } from "../train/progress.ts";
 import { checkSettings, decodeCheckpoint, encodeCheckpoint, startState, type TrainState } from "../train/state.ts";
-import { readBytes, writeAtomically } from "./checkpoint.ts";
+import { checkWritable, readBytes, writeAtomically } from "./checkpoint.ts";
 import { openLog } from "./log.ts";
 
 export interface TrainFiles {
@@ -39,7 +39,7 @@ export interface TrainOutcome {
 
 /** Trains until the last step or the signal. The losses of a run that was interrupted and resumed any number of times
  *  are those of one that was not, to the bit.
- *  @throws RuntimeError as `prepareTraining` does; SQ0604, SQ0605 unfit checkpoint; SQ0001 files; SQ0610 a loss that is
+ *  @throws RuntimeError as `prepareTraining` does; SQ0604, SQ0605 unfit checkpoint; SQ0001, SQ0011 files; SQ0610 a loss that is
  *  not finite (the last checkpoint stays). */
 export async function train(
   program: Program,
@@ -51,6 +51,7 @@ export async function train(
 ): Promise<TrainOutcome> {
   const training = prepareTraining(program, executable, text, options);
   const { plan } = training;
+  if (files.save !== undefined) checkWritable(files.save);
   let state = files.resume === true ? resumed(program, plan, files) : startState(program, options.seed);
   const log = files.log === undefined ? null : openLog(files.log, state.step);
   const save = (): void => {

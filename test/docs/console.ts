@@ -30,6 +30,8 @@ const runSubquad = async (line: string): Promise<string> => {
     },
     terminal: false,
     columns: 100,
+    input: () => "",
+    onInterrupt: () => () => {},
   });
   return filters.length === 0 ? all : err + shell(filters.join(" | "), out);
 };

@@ -28,7 +28,7 @@ const help: Section = async (command) => {
   let text = "";
   const argv = command === "" ? ["--help"] : [command, "--help"];
   const write = (chunk: string): void => void (text += chunk);
-  const exit = await main(argv, { out: write, err: write, terminal: false, columns: 100 });
+  const exit = await main(argv, { out: write, err: write, terminal: false, columns: 100, input: () => "", onInterrupt: () => () => {} });
   if (exit !== 0) throw new Error(`\`subquad ${argv.join(" ")}\` exits with ${exit}`);
   return fenced("text", text);
 };

@@ -6,7 +6,7 @@ import type { AddCommand } from "../main.ts";
 import { check } from "../../node/compile.ts";
 import { EXIT } from "../exit.ts";
 import type { Io } from "../io.ts";
-import { modelOptions, withModelFlags } from "../options.ts";
+import { examples, modelOptions, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 import { reportDiagnostics, reportFailure } from "../report.ts";
 
@@ -19,6 +19,7 @@ export const addCheck: AddCommand = (program, io, done) => {
     .description("check names, types and shapes of model files")
     .argument("<files...>", "model files (.sq)")
     .option("--watch", "check again whenever a file changes")
+    .addHelpText("after", examples("check model.sq", "check model.sq --dim T=1024 --format github", "check examples/*.sq --watch"))
     .action((files: readonly string[], flags: Flags) => {
       const codes = files.map((file) => checkOne(file, flags, io));
       if (flags.watch === true) return watchFiles(files, (file) => checkOne(file, flags, io), io);

@@ -1,6 +1,7 @@
 /** @file `subquad doctor`: what this machine can run, what it cannot and why, and how to add it. */
 
 import type { AddCommand } from "../main.ts";
+import { examples } from "../options.ts";
 import { doctor } from "../../node/doctor.ts";
 
 export const addDoctor: AddCommand = (program, io) => {
@@ -8,6 +9,7 @@ export const addDoctor: AddCommand = (program, io) => {
     .command("doctor")
     .description("say which backends this machine has, and how to add the others")
     .option("--json", "as JSON")
+    .addHelpText("after", examples("doctor", "doctor --json"))
     .action(async (flags: { readonly json?: boolean }) => {
       const report = await doctor();
       if (flags.json === true) {

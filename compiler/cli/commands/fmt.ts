@@ -1,11 +1,10 @@
 /** @file `subquad fmt`: one layout for model files. */
 
-import { writeFileSync } from "node:fs";
 import type { AddCommand } from "../main.ts";
 import { format } from "../../format.ts";
-import { readSource } from "../../node/files.ts";
+import { readSource, writeText } from "../../node/files.ts";
 import { EXIT } from "../exit.ts";
-import { withOutputFlags } from "../options.ts";
+import { examples, withOutputFlags } from "../options.ts";
 import type { OutputFlags } from "../options.ts";
 import { reportDiagnostics } from "../report.ts";
 
@@ -20,6 +19,7 @@ export const addFmt: AddCommand = (program, io, done) => {
     .argument("<files...>", "model files (.sq)")
     .option("--check", "write nothing; exit with 1 if a file is not formatted")
     .option("--stdout", "write the formatted text to stdout instead of the file")
+    .addHelpText("after", examples("fmt model.sq", "fmt --check examples/*.sq"))
     .action((files: readonly string[], flags: Flags) => {
       let code: number = EXIT.ok;
       for (const file of files) {
@@ -31,7 +31,7 @@ export const addFmt: AddCommand = (program, io, done) => {
         if (broken || (flags.check === true && differs)) code = EXIT.diagnostics;
         if (flags.check === true && differs) io.err(`${file}: not formatted\n`);
         else if (flags.stdout === true && !broken) io.out(formatted.text);
-        else if (differs && flags.check !== true) writeFileSync(file, formatted.text);
+        else if (differs && flags.check !== true) writeText(file, formatted.text);
       }
       done(code);
     });

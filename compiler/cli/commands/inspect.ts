@@ -4,7 +4,7 @@ import { Argument } from "commander";
 import type { AddCommand } from "../main.ts";
 import { inspect, VIEWS } from "../../node/inspect.ts";
 import type { View } from "../../node/inspect.ts";
-import { modelOptions, withModelFlags } from "../options.ts";
+import { examples, modelOptions, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
 interface Flags extends ModelFlags {
@@ -23,6 +23,7 @@ export const addInspect: AddCommand = (program, io) => {
     .option("--pass <name>", "diff: only this pass")
     .option("--entry <names...>", "diff: only these functions (forward, loss, grad, step)")
     .option("--source <name>", "kernels: print the sources of the kernels whose names contain this")
+    .addHelpText("after", examples("inspect model.sq cost", "inspect model.sq cost --each --entry grad --dim T=4096", "inspect model.sq memory --json", "inspect model.sq kernels --source attention", "inspect model.sq diff --pass decompose --entry loss"))
     .action(async (file: string, view: View, flags: Flags) => {
       const report = await inspect({
         ...modelOptions(file, flags),

@@ -8,7 +8,7 @@ import { run } from "../../node/run.ts";
 import type { RunResult } from "../../node/run.ts";
 import { NumericError } from "../exit.ts";
 import type { Io } from "../io.ts";
-import { modelOptions, positiveNumber, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveNumber, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
 interface Flags extends ModelFlags {
@@ -31,6 +31,7 @@ export const addRun: AddCommand = (program, io) => {
     .option("--seed <n>", "seed of what is not given: parameters and, without --inputs, arguments", wholeNumber, 0)
     .option("--against <backend>", "run there too and compare; exit with 4 if an output differs by more than the tolerance")
     .option("--tolerance <x>", "largest relative error (Frobenius) for --against", positiveNumber, 1e-4)
+    .addHelpText("after", examples("run model.sq loss", "run model.sq grad --inputs in.safetensors --outputs out.safetensors --backend gpujs:cpu", "run model.sq grad --against interpreter --tolerance 1e-4"))
     .action(async (file: string, entry: string, flags: Flags) => {
       const { inputs, outputs, against, backend, seed } = flags;
       const result = await run({

@@ -2,7 +2,7 @@
 
 import type { AddCommand } from "../main.ts";
 import { sample } from "../../node/sample.ts";
-import { modelOptions, positiveWhole, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveWhole, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 import { InvalidArgumentError } from "commander";
 
@@ -33,11 +33,15 @@ export const addSample: AddCommand = (program, io) => {
     .option("--top-k <k>", "draw only from the k likeliest bytes", positiveWhole)
     .option("--seed <n>", "seed of the draws", wholeNumber, 0)
     .option("--backend <name>", "gpujs (the best there is), gpujs:cpu, gpujs:webasm, … or interpreter", "gpujs")
+    .addHelpText("after", examples("sample model.sq --checkpoint model.safetensors", "sample model.sq --checkpoint model.safetensors --prompt \"Once\" --bytes 500 --temperature 0.7 --top-k 20"))
     .action(async (file: string, flags: Flags) => {
       const { checkpoint, prompt, bytes, seed, topK, backend } = flags;
       const options = { checkpoint, prompt, bytes, seed, backend, temperature: flags.temperature };
-      io.out(prompt);
-      for await (const text of sample({ ...modelOptions(file, flags), ...options, ...(topK === undefined ? {} : { topK }) })) io.out(text);
+      let before = prompt; // with the first piece: a run that fails at once writes nothing
+      for await (const text of sample({ ...modelOptions(file, flags), ...options, ...(topK === undefined ? {} : { topK }) })) {
+        io.out(before + text);
+        before = "";
+      }
       io.out("\n");
     });
 };

@@ -6,7 +6,7 @@ import { createProgressLine, duration } from "../../../runtime/node/index.ts";
 import { train } from "../../node/train.ts";
 import type { TrainOptions, TrainResult, TrainStart } from "../../node/train.ts";
 import { bytes as sizeOf } from "../../inspect/table.ts";
-import { modelOptions, positiveNumber, positiveWhole, share, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveNumber, positiveWhole, share, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
 interface Flags extends ModelFlags {
@@ -44,10 +44,10 @@ export const addTrain: AddCommand = (program, io) => {
     .option("--evaluate-every <n>", "steps between held-out losses", positiveWhole)
     .option("--evaluation-batches <n>", "held-out batches of one evaluation", positiveWhole)
     .addOption(new Option("--objective <what>", "what to predict; by default what the loss asks for").choices(["next", "masked"]))
+    .addHelpText("after", examples("train model.sq --data texts/ --steps 1000 --save model.safetensors --log run.jsonl", "train model.sq --data 'src/**/*.ts' --steps 1000 --save model.safetensors --resume"))
     .action(async (file: string, flags: Flags) => {
       const interrupt = new AbortController();
-      const onInterrupt = (): void => interrupt.abort();
-      process.once("SIGINT", onInterrupt);
+      const release = io.onInterrupt(() => interrupt.abort());
       const line = createProgressLine({ isTTY: io.terminal, columns: io.columns, write: io.err }, () => performance.now() / 1000);
       const started = performance.now();
       try {
@@ -60,7 +60,7 @@ export const addTrain: AddCommand = (program, io) => {
         line.done();
         io.err(endText(result, flags, (performance.now() - started) / 1000));
       } finally {
-        process.off("SIGINT", onInterrupt);
+        release();
       }
     });
 };
