@@ -193,7 +193,7 @@ const CONDITIONS: ReadonlySet<string> = new Set(["eq", "ne", "lt", "le", "gt", "
 const isCondition = (expr: Expr & { kind: "binary" }): boolean => CONDITIONS.has(expr.fn);
 
 /** Functions that name a temporary, so that they need statements of their own. */
-const NAMING: ReadonlySet<string> = new Set(["erf", "sign", "pow"]);
+const NAMING: ReadonlySet<string> = new Set(["erf", "sin", "cos", "sign", "pow"]);
 
 /** Functions of integers that are integers for gpu.js. */
 const INTEGRAL: ReadonlySet<string> = new Set(["add", "sub", "mul"]);

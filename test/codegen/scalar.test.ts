@@ -3,6 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { emitGpujs } from "../../compiler/codegen/emit-gpujs.ts";
+import { SINE } from "../../compiler/codegen/gpujs-expressions.ts";
 import { flattenKernel } from "../../compiler/codegen/flat-kernel.ts";
 import type { BinaryFn, Expr, Kernel, UnaryFn } from "../../compiler/codegen/kernel.ts";
 import { erf } from "../../ir/erf.ts";
@@ -134,6 +135,28 @@ const coefficientsOf = (): readonly [readonly number[], readonly number[]] => {
   const numbers = (text: string): readonly number[] => [...text.matchAll(/(?<![\w.])\d+(?:\.\d+)?(?:e-\d+)?/g)].map(([n]) => Number(n));
   return [numbers(numerator), numbers(denominator)];
 };
+
+describe.each(["sin", "cos"] as const)("%s", (fn) => {
+  const angles = Array.from({ length: 40_001 }, (_, i) => ((i - 20_000) / 20_000) ** 3 * 10_000);
+
+  it("is within 1e-8", () => {
+    const f = emitted(fn);
+    for (const x of angles) expect(Math.abs(f(x) - Math[fn](x))).toBeLessThan(1e-8);
+  });
+
+  it("is within 3e-7 in float32 arithmetic", () => {
+    const r = Math.fround;
+    const quarter = fn === "sin" ? 0 : 0.5;
+    for (const x of angles.map(r)) {
+      const n = Math.floor(r(r(x * r(1 / Math.PI)) + 0.5 - quarter));
+      const rest = SINE.pi.reduce((left: number, part) => r(left - r((n + quarter) * r(part))), x);
+      const z = r(rest * rest);
+      const p = SINE.coefficients.reduceRight((sum: number, c) => r(r(c) + r(z * sum)), 0);
+      const sign = (n % 2 === 0 ? 1 : -1) * (fn === "sin" ? 1 : -1);
+      expect(Math.abs(sign * r(rest * p) - Math[fn](x))).toBeLessThan(3e-7);
+    }
+  });
+});
 
 describe("functions with a sign", () => {
   it("tanh, sign and logistic at the extremes", () => {

@@ -8,7 +8,7 @@ import type { Compiled } from "../../compiler/driver.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { compile } from "../../compiler/node/compile.ts";
 import { programOf } from "../../compiler/node/execute.ts";
-import type { Entry, HostTensor, InputPort, Tensors } from "../../runtime/abi.ts";
+import type { HostTensor, InputPort, Tensors } from "../../runtime/abi.ts";
 import { initialParameters } from "../../runtime/parameters.ts";
 import { randomStream } from "../../runtime/random.ts";
 import { elementCount, f32, i32, scalar, zeros } from "../../runtime/tensors.ts";
@@ -65,7 +65,7 @@ export const inputsFor = (model: ModelCase, compiled: Compiled, entryName: strin
     const start = parameters[port.name];
     if (start === undefined) return [port.name, inputFor(model, port, seed)];
     const stream = randomStream(seed, `off ${port.name}`);
-    return [port.name, f32(start.shape, Float32Array.from(start.data, (value) => Number(value) + 0.25 * stream.normal()))];
+    return [port.name, f32(start.shape, Array.from(start.data, Number).map((value) => value + 0.25 * stream.normal()))];
   });
   return Object.fromEntries(inputs);
 };
@@ -133,7 +133,3 @@ export const worstDeviation = (outputs: Tensors, reference: ReadonlyMap<string, 
 
 /** A summary line; what was observed is worth as much as the verdict. */
 export const report = (lines: readonly string[]): void => void process.stdout.write(`${lines.map((line) => `  ${line}\n`).join("")}`);
-
-export const entryNames = (compiled: Compiled): readonly string[] => Object.keys(programOf(compiled).entries);
-
-export const entryOfCase = (compiled: Compiled, name: string): Entry => entryOf(programOf(compiled), name);
