@@ -4,14 +4,19 @@ export { check, compile, type CompileOptions, type CompileResult, type ModelOpti
 export { createProject } from "./node/new.ts";
 export { doctor, type DoctorReport } from "./node/doctor.ts";
 export { inspect, type InspectOptions, type Report, type View } from "./node/inspect.ts";
+export type { CostReport } from "./inspect/cost.ts";
+export type { PassDiff } from "./inspect/diff.ts";
+export type { KernelReport } from "./inspect/kernels.ts";
+export type { MemoryReport } from "./inspect/memory.ts";
 export { opt, type OptOptions, type OptResult } from "./node/opt.ts";
+export { compare, relativeError } from "./node/compare.ts";
 export { run, type Comparison, type RunOptions, type RunResult } from "./node/run.ts";
 export { sample, type SampleOptions } from "./node/sample.ts";
 export { train, type TrainOptions, type TrainResult, type TrainStart } from "./node/train.ts";
 export { createBackend } from "./node/execute.ts";
 
 // Without files: source text in, data out. These run in a browser as well.
-export { check as checkSource, compile as compileSource, type Checked, type Compiled, type SourceOptions } from "./driver.ts";
+export { check as checkSource, compile as compileSource, type Checked, type Compiled, type PipelineOptions, type SourceOptions } from "./driver.ts";
 export { interpreterExecutable } from "./interpreter.ts";
 export { format } from "./format.ts";
 

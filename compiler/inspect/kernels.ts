@@ -37,17 +37,16 @@ export const kernelReport = (program: Program): KernelReport => {
   };
 };
 
-/** A table of all kernels; with `only`, the sources of those whose names contain it. */
-export const printKernels = (report: KernelReport, only?: string): string => {
-  if (only !== undefined) {
-    const found = report.kernels.filter(({ name }) => name.includes(only));
-    return found.length === 0 ? `no kernel's name contains \`${only}\`\n` : `${found.map(({ source }) => source).join("\n\n")}\n`;
-  }
+/** The sources of the kernels of a report. */
+export const printSources = ({ kernels }: KernelReport): string => `${kernels.map(({ source }) => source).join("\n\n")}\n`;
+
+/** A table of all kernels. */
+export const printKernels = (report: KernelReport): string => {
   const entries = report.entries.map((entry) => entry.name);
   const right = "right" as const;
   const rows = report.kernels.map(({ name, output, inputs, launches }) => [
     name,
-    output.join("×"),
+    output.join("x"),
     String(inputs.length),
     ...entries.map((entry) => String(launches[entry] ?? "")),
   ]);

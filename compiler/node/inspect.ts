@@ -1,24 +1,35 @@
 /** @file The views of a compiled model, each as data and as text. */
 
 import { costReport, printCost } from "../inspect/cost.ts";
+import type { CostReport } from "../inspect/cost.ts";
 import { passDiffs } from "../inspect/diff.ts";
-import { kernelReport, printKernels } from "../inspect/kernels.ts";
+import type { PassDiff } from "../inspect/diff.ts";
+import { kernelReport, printKernels, printSources } from "../inspect/kernels.ts";
+import type { KernelReport } from "../inspect/kernels.ts";
 import { memoryReport, printMemory } from "../inspect/memory.ts";
+import type { MemoryReport } from "../inspect/memory.ts";
 import { compile } from "./compile.ts";
 import type { CompileResult, ModelOptions } from "./compile.ts";
 import { programOf } from "./execute.ts";
+import { RuntimeError } from "../../runtime/errors.ts";
+import { pipelineOf, requirePass } from "../driver.ts";
 
 export interface InspectOptions extends ModelOptions {
   readonly view: View;
-  /** diff: only the pass of this name, only the functions of these. */
+  /** diff: only the passes of this name. */
   readonly pass?: string;
+  /** cost, diff: only the functions of these names (`forward`, `loss`, `grad`, `step`). */
   readonly entries?: readonly string[];
+  /** cost: list every operation. */
+  readonly each?: boolean;
   /** kernels: the sources of the kernels whose names contain this. */
   readonly source?: string;
 }
 
 export interface Report {
-  readonly data: object;
+  /** What `--json` prints, beside `version` and `view`. */
+  readonly data: CostReport | MemoryReport | KernelReport | { readonly passes: readonly PassDiff[] };
+  /** The same for people. */
   readonly text: string;
 }
 
@@ -26,8 +37,8 @@ export interface Report {
 type ViewFunction = (compiled: CompileResult, options: InspectOptions) => Report;
 
 export const VIEWS = {
-  cost: (compiled) => {
-    const data = costReport(compiled.gradient);
+  cost: (compiled, { each, entries }) => {
+    const data = costReport(compiled.gradient, { each: each === true, ...(entries === undefined ? {} : { entries }) });
     return { data, text: printCost(data) };
   },
   memory: (compiled) => {
@@ -35,8 +46,12 @@ export const VIEWS = {
     return { data, text: printMemory(data) };
   },
   kernels: (compiled, { source }) => {
-    const data = kernelReport(programOf(compiled));
-    return { data, text: printKernels(data, source) };
+    const report = kernelReport(programOf(compiled));
+    const kernels = report.kernels.filter(({ name }) => source === undefined || name.includes(source));
+    if (source !== undefined && kernels.length === 0)
+      throw new RuntimeError("SQ0007", `no kernel's name contains \`${source}\``, "`inspect FILE kernels` lists all names");
+    const data = { ...report, kernels };
+    return { data, text: source === undefined ? printKernels(data) : printSources(data) };
   },
   diff: (compiled, { pass, entries }) => {
     const passes = passDiffs(compiled.snapshots, pass, entries);
@@ -46,8 +61,14 @@ export const VIEWS = {
 
 export type View = keyof typeof VIEWS;
 
-/** Throws `DiagnosticError` for the model's mistakes. */
+/** Throws `DiagnosticError` for the model's mistakes and SQ0408 for a pass that is not run; `RuntimeError` SQ0706 for an
+ *  entry, SQ0007 for a kernel that the program does not have. */
 export const inspect = async (options: InspectOptions): Promise<Report> => {
+  if (options.pass !== undefined) requirePass(pipelineOf({}), options.pass);
   const compiled = await compile({ ...options, snapshots: options.view === "diff" });
+  const known = compiled.module.funcs.map(({ name }) => name);
+  const unknown = options.entries?.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new RuntimeError("SQ0706", `\`${compiled.module.name}\` has no entry point \`${unknown}\``, `it has: ${known.join(", ")}`);
   return VIEWS[options.view](compiled, options);
 };

@@ -6,7 +6,11 @@ import { entryOf } from "../../runtime/validate.ts";
 import { createBackend, programOf } from "./execute.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
+import { compare } from "./compare.ts";
+import type { Comparison } from "./compare.ts";
 import { readTensors, writeTensors } from "./tensor-files.ts";
+
+export type { Comparison } from "./compare.ts";
 
 export interface RunOptions extends ModelOptions {
   /** `forward`, `loss`, `grad` or `step`. */
@@ -21,12 +25,6 @@ export interface RunOptions extends ModelOptions {
   readonly seed?: number;
   /** Another backend that must agree (`interpreter`). */
   readonly against?: string;
-}
-
-export interface Comparison {
-  readonly name: string;
-  /** ‖a − b‖ / ‖b‖ (Frobenius) against the other backend; ‖a‖ where b is zero. */
-  readonly error: number;
 }
 
 export interface RunResult {
@@ -68,9 +66,10 @@ export const completeInputs = (
   seed: number,
 ): { readonly all: Tensors; readonly drawn: readonly string[] } => {
   const parameters = initialParameters(program, seed);
+  const tokens = entry.inputs.find(({ role, dtype, shape }) => role === "input" && dtype === "i32" && shape.length === 2)?.shape[1] ?? 1;
   const missing = entry.inputs.filter((port) => given?.[port.name] === undefined);
   const added = missing.flatMap((port): [InputPort, HostTensor][] => {
-    const tensor = port.role === "input" && given !== undefined ? undefined : defaultFor(port, program, parameters, seed);
+    const tensor = port.role !== "input" ? defaultFor(port, program, parameters, seed) : given === undefined ? randomArgument(port, seed, tokens) : undefined;
     return tensor === undefined ? [] : [[port, tensor]];
   });
   return {
@@ -90,37 +89,17 @@ const defaultFor = (port: InputPort, program: Program, parameters: Tensors, seed
     case "key":
       return { dtype: "I32", shape: port.shape, data: keyFor(seed, 1) };
     case "input":
-      return randomArgument(port, seed);
+      return undefined;
   }
 };
 
-/** Normal floats; integers below the table they index (or 0 and 1); fair booleans. */
-const randomArgument = ({ name, shape, dtype, below }: InputPort, seed: number): HostTensor => {
+/** Normal floats; integers below the table they index (or 0 and 1), `lengths` from 1 to the number of tokens; fair booleans. */
+const randomArgument = ({ name, shape, dtype, below }: InputPort, seed: number, tokens: number): HostTensor => {
   const stream = randomStream(seed, `argument ${name}`);
   const count = shape.reduce((product, size) => product * size, 1);
   const fill = (next: () => number): number[] => Array.from({ length: count }, next);
   if (dtype === "f32") return { dtype: "F32", shape, data: Float32Array.from(fill(() => stream.normal())) };
   if (dtype === "i1") return { dtype: "BOOL", shape, data: Uint8Array.from(fill(() => stream.below(2))) };
+  if (name === "lengths") return { dtype: "I32", shape, data: Int32Array.from(fill(() => 1 + stream.below(tokens))) };
   return { dtype: "I32", shape, data: Int32Array.from(fill(() => stream.below(below ?? 2))) };
-};
-
-/** Relative Frobenius error of every float output, worst first. */
-export const compare = (outputs: Tensors, reference: Tensors): Comparison[] =>
-  Object.entries(outputs)
-    .filter(([, tensor]) => tensor.dtype === "F32" || tensor.dtype === "F64")
-    .map(([name, tensor]): Comparison => ({ name, error: relativeError(tensor, reference[name]) }))
-    .sort((a, b) => b.error - a.error);
-
-/** ‖a − b‖ / ‖b‖; ‖a‖ where b is zero; Infinity where the two cannot be compared or a is not finite. */
-export const relativeError = (a: HostTensor, b: HostTensor | undefined): number => {
-  if (b === undefined || a.data.length !== b.data.length) return Infinity;
-  let difference = 0;
-  let norm = 0;
-  for (let i = 0; i < a.data.length; i++) {
-    const reference = Number(b.data[i]);
-    difference += (Number(a.data[i]) - reference) ** 2;
-    norm += reference ** 2;
-  }
-  const error = Math.sqrt(norm === 0 ? difference : difference / norm);
-  return Number.isNaN(error) ? Infinity : error;
 };

@@ -12,6 +12,7 @@ interface Flags extends ModelFlags {
   readonly pass?: string;
   readonly entry?: readonly string[];
   readonly source?: string;
+  readonly each?: boolean;
 }
 
 export const addInspect: AddCommand = (program, io) => {
@@ -20,14 +21,16 @@ export const addInspect: AddCommand = (program, io) => {
     .argument("<file>", "the model (.sq)")
     .addArgument(new Argument("<view>", "what to look at").choices(Object.keys(VIEWS)))
     .option("--json", "as JSON")
+    .option("--each", "cost: list every operation of every function")
     .option("--pass <name>", "diff: only this pass")
-    .option("--entry <names...>", "diff: only these functions (forward, loss, grad, step)")
+    .option("--entry <names...>", "cost, diff: only these functions (forward, loss, grad, step)")
     .option("--source <name>", "kernels: print the sources of the kernels whose names contain this")
     .addHelpText("after", examples("inspect model.sq cost", "inspect model.sq cost --each --entry grad --dim T=4096", "inspect model.sq memory --json", "inspect model.sq kernels --source attention", "inspect model.sq diff --pass decompose --entry loss"))
     .action(async (file: string, view: View, flags: Flags) => {
       const report = await inspect({
         ...modelOptions(file, flags),
         view,
+        each: flags.each === true,
         ...(flags.pass === undefined ? {} : { pass: flags.pass }),
         ...(flags.entry === undefined ? {} : { entries: flags.entry }),
         ...(flags.source === undefined ? {} : { source: flags.source }),

@@ -4,6 +4,7 @@ import { Argument } from "commander";
 import type { AddCommand } from "../main.ts";
 import type { HostTensor } from "../../../runtime/abi.ts";
 import { table } from "../../inspect/table.ts";
+import { normOf } from "../../node/compare.ts";
 import { run } from "../../node/run.ts";
 import type { RunResult } from "../../node/run.ts";
 import { NumericError } from "../exit.ts";
@@ -30,7 +31,7 @@ export const addRun: AddCommand = (program, io) => {
     .option("--backend <name>", "interpreter, gpujs (the best there is) or gpujs:cpu, gpujs:webasm, gpujs:webgpu, …", "gpujs")
     .option("--seed <n>", "seed of what is not given: parameters and, without --inputs, arguments", wholeNumber, 0)
     .option("--against <backend>", "run there too and compare; exit with 4 if an output differs by more than the tolerance")
-    .option("--tolerance <x>", "largest relative error (Frobenius) for --against", positiveNumber, 1e-4)
+    .option("--tolerance <x>", "largest relative error (Frobenius norms; against the largest gradient where one is zero) for --against", positiveNumber, 1e-4)
     .addHelpText("after", examples("run model.sq loss", "run model.sq grad --inputs in.safetensors --outputs out.safetensors --backend gpujs:cpu", "run model.sq grad --against interpreter --tolerance 1e-4"))
     .action(async (file: string, entry: string, flags: Flags) => {
       const { inputs, outputs, against, backend, seed } = flags;
@@ -65,14 +66,8 @@ const summary = (names: readonly string[]): string =>
 const outputTable = ({ outputs }: RunResult): string =>
   table(
     [{ title: "output" }, { title: "shape" }, { title: "norm", align: "right" }, { title: "first values" }],
-    Object.entries(outputs).map(([name, tensor]) => [name, `[${tensor.shape.join(", ")}]`, norm(tensor).toPrecision(6), firstValues(tensor)]),
+    Object.entries(outputs).map(([name, tensor]) => [name, `[${tensor.shape.join(", ")}]`, normOf(tensor).toPrecision(6), firstValues(tensor)]),
   );
-
-const norm = ({ data }: HostTensor): number => {
-  let sum = 0;
-  for (const value of data) sum += Number(value) ** 2;
-  return Math.sqrt(sum);
-};
 
 const firstValues = ({ data }: HostTensor): string =>
   [...data.slice(0, 4)].map((value) => Number(Number(value).toPrecision(5))).join(" ") + (data.length > 4 ? " …" : "");
