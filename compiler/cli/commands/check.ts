@@ -2,9 +2,10 @@
 
 import { watch } from "node:fs";
 import { basename, dirname } from "node:path";
+import { DiagnosticError } from "../../../ir/diagnostic.ts";
 import type { AddCommand } from "../main.ts";
 import { check } from "../../node/compile.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, exitCodeOf } from "../exit.ts";
 import type { Io } from "../io.ts";
 import { examples, modelOptions, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
@@ -33,7 +34,7 @@ const checkOne = (file: string, flags: Flags, io: Io): number => {
     const { diagnostics, ok } = check(modelOptions(file, flags));
     reportDiagnostics(diagnostics, flags, io);
     if (ok && flags.format === "human") io.err(`${file}: ok\n`);
-    return ok ? EXIT.ok : EXIT.diagnostics;
+    return ok ? EXIT.ok : exitCodeOf(new DiagnosticError(diagnostics.filter(({ severity }) => severity === "error")));
   } catch (error) {
     return reportFailure(error, flags, ["check", file], io);
   }
