@@ -15,31 +15,37 @@ export const wordsOf = (line: string): string[] =>
 
 const shell = (command: string, input: string): string => execFileSync("sh", ["-c", command], { cwd: ROOT, input, encoding: "utf8" });
 
-/** Prints of `npx subquad …` in their order; with a filter, stderr first and then stdout through the filter. */
-const runSubquad = async (line: string): Promise<string> => {
+export interface Printed {
+  readonly exit: number;
+  readonly out: string;
+  readonly err: string;
+  /** Both, in the order they came. */
+  readonly all: string;
+}
+
+/** What `subquad ARGV` prints, run in process. */
+export const runSubquad = async (argv: readonly string[]): Promise<Printed> => {
+  const printed = { out: "", err: "", all: "" };
+  const writing = (stream: "out" | "err") => (text: string): void => {
+    printed[stream] += text;
+    printed.all += text;
+  };
+  const doors = { terminal: false, columns: 100, input: () => "", onInterrupt: () => () => {} };
+  const exit = await main(argv, { ...doors, out: writing("out"), err: writing("err") });
+  return { exit, ...printed };
+};
+
+/** With filters, stderr comes first and then stdout through them. */
+const runFiltered = async (line: string): Promise<string> => {
   const [command = "", ...filters] = line.split(" | ");
-  let [all, out, err] = ["", "", ""];
-  await main(wordsOf(command).slice(2), {
-    out: (text) => {
-      all += text;
-      out += text;
-    },
-    err: (text) => {
-      all += text;
-      err += text;
-    },
-    terminal: false,
-    columns: 100,
-    input: () => "",
-    onInterrupt: () => () => {},
-  });
+  const { out, err, all } = await runSubquad(wordsOf(command).slice(2));
   return filters.length === 0 ? all : err + shell(filters.join(" | "), out);
 };
 
 /** What one command prints, with `folder` in the place of `build/`. */
 export const runCommand = async (command: string, folder: string): Promise<string> => {
   const line = command.replaceAll(BUILD, join(folder, "/"));
-  const printed = line.startsWith("npx subquad ") ? await runSubquad(line) : shell(line, "");
+  const printed = line.startsWith("npx subquad ") ? await runFiltered(line) : shell(line, "");
   return printed.replaceAll(join(folder, "/"), BUILD).trimEnd();
 };
 

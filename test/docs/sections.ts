@@ -4,7 +4,6 @@
 import { BUILTINS } from "../../compiler/check/builtins/index.ts";
 import { INITIALISERS } from "../../compiler/check/initialisers.ts";
 import { POLICIES } from "../../compiler/check/training.ts";
-import { main } from "../../compiler/cli/main.ts";
 import { STANDARD_LIBRARY } from "../../compiler/std/embedded.ts";
 import { CODES } from "../../ir/codes.ts";
 import { OPTIMIZERS, printOptimizer } from "../../ir/optimizer-spec.ts";
@@ -12,6 +11,7 @@ import { printPipeline } from "../../passes/parse-pipeline.ts";
 import { PIPELINES } from "../../passes/pipelines.ts";
 import { PASSES } from "../../passes/registry.ts";
 import { EXACT_RULES } from "../../passes/rules/index.ts";
+import { runSubquad } from "./console.ts";
 
 type Section = (argument: string) => string | Promise<string>;
 
@@ -25,12 +25,10 @@ const fenced = (language: string, text: string): string => `\`\`\`${language}\n$
 
 /** What `subquad COMMAND --help` prints; that of `subquad` itself without an argument. */
 const help: Section = async (command) => {
-  let text = "";
   const argv = command === "" ? ["--help"] : [command, "--help"];
-  const write = (chunk: string): void => void (text += chunk);
-  const exit = await main(argv, { out: write, err: write, terminal: false, columns: 100, input: () => "", onInterrupt: () => () => {} });
+  const { exit, all } = await runSubquad(argv);
   if (exit !== 0) throw new Error(`\`subquad ${argv.join(" ")}\` exits with ${exit}`);
-  return fenced("text", text);
+  return fenced("text", all);
 };
 
 const builtins: Section = () => table(["builtin", ""], BUILTINS.map(({ signature, summary }) => [code(signature), cell(summary)]));
