@@ -64,7 +64,7 @@ export const FILE_CODES = {
     title: "`--dim` is not NAME=VALUE",
     explanation:
       "`--dim` takes a dimension's name, an equals sign and a positive whole number. Several are given by repeating the " +
-      "flag. `bench` also takes a range such as `T=512..8192:x2`.",
+      "flag, or separated by commas.",
     bad: "subquad check gpt.sq --dim T",
     good: "subquad check gpt.sq --dim T=4096 --dim B=2",
   },

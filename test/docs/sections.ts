@@ -60,11 +60,15 @@ const policies: Section = () =>
     }),
   );
 
+const codeTable: Section = () =>
+  table(["code", ""], Object.entries(CODES).map(([name, { title }]) => [`[${name}](#${name.toLowerCase()})`, cell(title)]));
+
 const codes: Section = () =>
   Object.entries(CODES)
-    .map(([name, { title, explanation, bad, good }]) =>
-      [`### ${name}: ${title}`, "", explanation, "", "Wrong:", "", fenced("text", bad), "", "Right:", "", fenced("text", good), ""].join("\n"),
-    )
+    .map(([name, { title, explanation, bad, good }]) => {
+      const examples = ["Wrong:", "", fenced("text", bad), "", "Right:", "", fenced("text", good)];
+      return [`### ${name}`, "", `**${title}.** ${explanation}`, "", ...examples, ""].join("\n");
+    })
     .join("\n");
 
 const passes: Section = () =>
@@ -87,7 +91,7 @@ const pipelines: Section = () =>
 const rules: Section = () => table(["rule", "law"], EXACT_RULES.map(({ name, law }) => [code(name), code(law)]));
 
 export const SECTIONS: Readonly<Record<string, Section>> = {
-  help, builtins, library, initialisers, optimizers, policies, codes, passes, pipelines, rules,
+  help, builtins, library, initialisers, optimizers, policies, codeTable, codes, passes, pipelines, rules,
 };
 
 /** The contents of the section that `spec` ("help train") names. */
