@@ -65,10 +65,11 @@ export const check = (options: SourceOptions): Checked => {
   return { diagnostics, ok: diagnostics.every((d) => d.severity !== "error") };
 };
 
-/** The default pipeline, or the one that `passes` spells.
+/** The default pipeline (`exact`, or `forward` for a model without a loss), or the one that `passes` spells.
  *  Throws `DiagnosticError`: SQ0408, SQ0409 for text that is no pipeline, SQ0408 where it has no pass `stopAfter`. */
-export const pipelineOf = ({ passes, stopAfter }: PipelineOptions): Pipeline => {
-  const pipeline = passes === undefined ? PIPELINES.exact : passes.trim() === "" ? [] : parsePipeline(passes);
+export const pipelineOf = ({ passes, stopAfter }: PipelineOptions, model?: Module): Pipeline => {
+  const trained = model === undefined || model.funcs.some(({ name }) => name === "loss");
+  const pipeline = passes === undefined ? PIPELINES[trained ? "exact" : "forward"] : passes.trim() === "" ? [] : parsePipeline(passes);
   if (stopAfter !== undefined) requirePass(pipeline, stopAfter);
   return pipeline;
 };
@@ -89,7 +90,7 @@ export const compile = (options: CompileOptions): Compiled => {
   const model = lowerProgram(checked.program);
   const frontend: Timing = { pass: "check and lower", runMs: performance.now() - started, verifyMs: 0 };
 
-  const pipeline = pipelineOf(options);
+  const pipeline = pipelineOf(options, model);
   const staged = runStaged(model, pipeline, options);
 
   const generating = performance.now();

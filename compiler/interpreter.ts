@@ -7,6 +7,7 @@ import { print } from "../ir/poly.ts";
 import type { Entry, Executable, HostTensor, InputPort, Tensors } from "../runtime/abi.ts";
 import { RuntimeError } from "../runtime/errors.ts";
 import { checkInputs } from "../runtime/validate.ts";
+import { tableRows } from "./codegen/entry.ts";
 
 export const INTERPRETER = "interpreter";
 
@@ -36,21 +37,25 @@ const runFunc = (func: Func, inputs: Tensors): Tensors => {
 /** An entry with the function's ports and nothing to launch: what input validation reads. */
 const signatureOf = (func: Func): Entry => ({
   name: func.name,
-  inputs: func.params.map(portOf),
+  inputs: func.params.map((param, index) => portOf(func, param, index)),
   outputs: [],
   launches: [],
   values: [],
   arenaBytes: 0,
 });
 
-const portOf = ({ name, role, value }: Param, index: number): InputPort => ({
-  name,
-  role,
-  value: index,
-  dtype: value.type.dtype,
-  shape: value.type.shape,
-  dims: value.type.dims.map((dim) => print(dim)),
-});
+const portOf = (func: Func, { name, role, value }: Param, index: number): InputPort => {
+  const below = role === "input" ? tableRows(func, value) : null;
+  return {
+    name,
+    role,
+    value: index,
+    dtype: value.type.dtype,
+    shape: value.type.shape,
+    dims: value.type.dims.map((dim) => print(dim)),
+    ...(below === null ? {} : { below }),
+  };
+};
 
 const toFloat64 = ({ data }: HostTensor): Float64Array => {
   if (data instanceof Float64Array) return data;

@@ -106,7 +106,7 @@ const port = (name: string, type: TensorType, value: number): Port => ({
 const MOVERS: ReadonlySet<AnyOp> = new Set<AnyOp>([reshape, transpose, slice, broadcast]);
 
 /** Rows of the smallest table that a parameter's elements index; null where none is known. */
-const tableRows = (func: Func, param: Value): number | null => {
+export const tableRows = (func: Func, param: Value): number | null => {
   if (param.type.dtype !== "i32") return null;
   const moved = new Set([param]);
   let rows = Number.POSITIVE_INFINITY;

@@ -8,13 +8,13 @@ import { VERSION } from "../version.ts";
 import { reasonOf } from "../../runtime/errors.ts";
 
 const MODEL = `// A small GPT over bytes. \`npx subquad check model.sq\` checks it.
-dim B = 8        // sequences in a batch
-dim T = 64       // tokens in a sequence
-dim V = 256      // vocabulary: bytes
-dim D = 64       // width
-dim H = 4        // heads
-dim K = D / H    // width of a head
-dim L = 2        // layers
+dim B = 8      // sequences in a batch
+dim T = 64     // tokens in a sequence
+dim V = 256    // vocabulary: bytes
+dim D = 64     // width
+dim H = 4      // heads
+dim K = D / H  // width of a head
+dim L = 2      // layers
 
 layer SelfAttention(x: [B, T, D]) -> [B, T, D] {
   param wq, wk, wv: [D, H, K] ~ normal(std: 0.02)
