@@ -13,7 +13,7 @@ export const GRADIENT_CODES = {
   },
   SQ0502: {
     title: "an unknown gradient policy",
-    explanation: "The policies are `exact`, `sus(c: …)`, `lowrank(degree: …)` and `auto`.",
+    explanation: "The policies are `exact`, `sus(c: …)`, `lowrank(degree: …)`, `hybrid` and `auto`.",
     bad: "backward { **: sampled }",
     good: "backward { **: exact }",
   },
@@ -21,7 +21,7 @@ export const GRADIENT_CODES = {
     title: "a gradient policy has wrong arguments",
     explanation:
       "`sus` takes `c`, the expected number of entries kept in a row, a positive number; `lowrank` takes `degree`, a small positive " +
-      "whole number; `exact` and `auto` take none.",
+      "whole number; the others take none.",
     bad: "backward { **: exact(c: 25) }",
     good: "backward { **: exact }",
   },
@@ -52,8 +52,8 @@ export const GRADIENT_CODES = {
   SQ0507: {
     title: "an optimizer's arguments are wrong",
     explanation:
-      "`lr` is required and positive; `betas` is a pair of numbers in [0, 1); `weight_decay`, `momentum` and `clip` are not negative. All " +
-      "are numbers known at compile time.",
+      "`betas` is a pair of numbers in [0, 1), `momentum` a number in [0, 1), `nesterov` true or false; the others are numbers that are " +
+      "not negative. All are known at compile time. What is left out has its default; docs/language.md lists them.",
     bad: "optimizer adamw(betas: 0.9)",
     good: "optimizer adamw(lr: 3e-4, betas: (0.9, 0.95))",
   },

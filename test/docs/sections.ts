@@ -1,6 +1,8 @@
 /** @file What the generated sections of the documents hold, made from the registries they describe. A section is written
  *  `<!-- generated: NAME ARGUMENT -->` … `<!-- end -->` in a document; BLESS=1 fills it. */
 
+import { readFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { BUILTINS } from "../../compiler/check/builtins/index.ts";
 import { INITIALISERS } from "../../compiler/check/initialisers.ts";
 import { POLICIES } from "../../compiler/check/training.ts";
@@ -11,6 +13,7 @@ import { printPipeline } from "../../passes/parse-pipeline.ts";
 import { PIPELINES } from "../../passes/pipelines.ts";
 import { PASSES } from "../../passes/registry.ts";
 import { EXACT_RULES } from "../../passes/rules/index.ts";
+import { ROOT, filesBelow } from "../tools.ts";
 import { runSubquad } from "./console.ts";
 
 type Section = (argument: string) => string | Promise<string>;
@@ -71,6 +74,13 @@ const codes: Section = () =>
     })
     .join("\n");
 
+/** Where a pass is defined, below `passes/`. */
+const fileOf = (pass: string): string => {
+  const found = filesBelow("passes", ".ts").filter((file) => readFileSync(join(ROOT, file), "utf8").includes(`definePass({\n  name: "${pass}"`));
+  if (found.length !== 1) throw new Error(`${pass} is defined in ${found.length} files`);
+  return relative("passes", found[0] ?? "");
+};
+
 const passes: Section = () =>
   table(
     ["pass", "", "options", "needs", "leaves"],
@@ -79,7 +89,7 @@ const passes: Section = () =>
         const value = kind === "flag" ? key : `${key}=${fallback}`;
         return `${code(value)} ${cell(text)}`;
       });
-      return [code(name), cell(summary), shown.join("; "), before, after];
+      return [`[${code(name)}](${fileOf(name)})`, cell(summary), shown.join("; "), before, after];
     }),
   );
 
