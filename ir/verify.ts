@@ -39,10 +39,16 @@ export const verify = (module: Module, stage: StageName): VerifyError[] => {
     const verifier = new FuncVerifier(func, STAGES[stage], stage, errors);
     if (names.has(func.name)) verifier.report("SQ0410", null, `two functions are called @${func.name}`);
     names.add(func.name);
+    if (rightAt.get(func)?.has(stage) === true) continue;
+    const before = errors.length;
     verifier.run();
+    if (errors.length === before) rightAt.set(func, (rightAt.get(func) ?? new Set()).add(stage));
   }
   return errors;
 };
+
+/** Functions are immutable, and many a pass leaves some as they are: the stages at which one was found right. */
+const rightAt = new WeakMap<Func, Set<StageName>>();
 
 /** Operations are immutable and most survive a pass: attributes and types that were found right stay right. By the array
  *  of their results, which copies of an operation (with other operands, with `inline` set) share. */
@@ -103,8 +109,8 @@ class FuncVerifier {
   }
 
   #define(value: Value, operation: Operation | null): void {
-    if (this.#defined.has(value)) this.report("SQ0403", operation, `value ${shown(value)} is defined twice`);
-    this.#defined.add(value);
+    const before = this.#defined.size;
+    if (this.#defined.add(value).size === before) this.report("SQ0403", operation, `value ${shown(value)} is defined twice`);
   }
 
   #operands(operation: Operation): void {

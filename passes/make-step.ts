@@ -66,7 +66,7 @@ const stepOf = (grad: Func, to: string, config: OptimizerConfig): Func => {
   if (taken !== undefined) return fail("SQ0508", `make-step: the input \`${taken.name}\` has the name of a scalar of the training step`);
   const b = new Builder();
   for (const operation of grad.ops) b.keep(operation);
-  const gradients = parameters.map((p) => gradientValue(grad, p));
+  const gradients = gradientsOf(grad, parameters);
   const norm = globalNorm(b, gradients);
   const clipped = clipGradients(b, gradients, norm, config.clip);
   const updates = parameters.map((p, i) =>
@@ -89,9 +89,10 @@ const must = <T>(value: T | undefined): T => {
   return value;
 };
 
-const gradientValue = (grad: Func, param: Param): Value => {
-  const found = grad.results.find((result) => result.name === `grad.${param.name}`);
-  return found?.value ?? fail("SQ0508", `make-step: \`${grad.name}\` has no result \`grad.${param.name}\``);
+const gradientsOf = (grad: Func, parameters: readonly Param[]): readonly Value[] => {
+  const results = new Map(grad.results.map(({ name, value }) => [name, value]));
+  const missing = (name: string): never => fail("SQ0508", `make-step: \`${grad.name}\` has no result \`${name}\``);
+  return parameters.map(({ name }) => results.get(`grad.${name}`) ?? missing(`grad.${name}`));
 };
 
 const globalNorm = (b: Builder, gradients: readonly Value[]): Value => {
