@@ -34,6 +34,8 @@ interface Kernel {
 export interface Use {
   readonly evals: number;
   readonly inLoop: boolean;
+  /** Kernels that use it. */
+  readonly kernels: number;
 }
 
 /** Values that are computed from nothing and therefore never read from a buffer. */
@@ -59,7 +61,7 @@ export class KernelSites {
         inLoop ||= site.inLoop;
       }
     }
-    return { evals, inLoop };
+    return { evals, inLoop, kernels: kernels.length };
   }
 
   /** Operands of an operation that come from buffers. */

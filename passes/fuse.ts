@@ -6,11 +6,13 @@
  *      inline        evals(P) · (cost(P) + loads(P))
  *      not inline    size(P) · (cost(P) + loads(P) + STORE) + evals(P) · LOAD + LAUNCH
  *
- *  P is inline where the first is not larger. `evals` counts how often its elements are computed in all kernels
- *  together: once a use and evaluation of the consumer, so a reduction over n uses each operand element once and a
- *  contraction uses it once for every label the operand lacks. Uses at the same index of the same kernel count once:
- *  code generation shares them. So an exp that feeds a contraction stays a buffer, and x + b before one does too if it
- *  would be repeated more than a few times, while an index computation, which costs nothing to repeat, never does.
+ *  P is inline where the first is not larger. LAUNCH counts where one kernel uses P: saving it in several would chain
+ *  the sums of a residual stream from layer to layer, and what is a kernel would depend on the depth. `evals` counts how
+ *  often its elements are computed in all kernels together: once a use and evaluation of the consumer, so a reduction
+ *  over n uses each operand element once and a contraction uses it once for every label the operand lacks. Uses at the
+ *  same index of the same kernel count once: code generation shares them. So an exp that feeds a contraction stays a
+ *  buffer, and x + b before one does too if it would be repeated more than a few times, while an index computation,
+ *  which costs nothing to repeat, never does.
  *
  *  Never inline: function results; a reduction or contraction inside another loop, or computed more than once; what
  *  would give a kernel a second loop, more than INPUTS arrays (gpu.js on WebGPU takes no more) or NODES operations. One
@@ -70,5 +72,6 @@ const shouldInline = (operation: Operation, result: Value, sites: KernelSites): 
   const size = elements(result.type);
   if (loopCount(operation) > 1 && (use.inLoop || use.evals > size)) return false;
   const work = operationCost(operation) + LOAD * sites.loads(operation);
-  return use.evals * work <= size * (work + STORE) + use.evals * LOAD + LAUNCH;
+  const launch = use.kernels === 1 ? LAUNCH : 0;
+  return use.evals * work <= size * (work + STORE) + use.evals * LOAD + launch;
 };
