@@ -42,11 +42,11 @@ const runFiltered = async (line: string): Promise<string> => {
   return filters.length === 0 ? all : err + shell(filters.join(" | "), out);
 };
 
-/** What one command prints, with `folder` in the place of `build/`. */
+/** What one command prints, with `folder` in the place of `build/`, and without blanks at the ends of lines. */
 export const runCommand = async (command: string, folder: string): Promise<string> => {
   const line = command.replaceAll(BUILD, join(folder, "/"));
   const printed = line.startsWith("npx subquad ") ? await runFiltered(line) : shell(line, "");
-  return printed.replaceAll(join(folder, "/"), BUILD).trimEnd();
+  return printed.replaceAll(join(folder, "/"), BUILD).replace(/[ \t]+$/gm, "").trimEnd();
 };
 
 export const commandsOf = (block: string): string[] =>
