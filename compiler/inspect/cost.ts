@@ -146,7 +146,7 @@ const printFunctions = (functions: readonly FunctionLine[]): string => {
   const whole = table([{ title: "function" }, ...columns], functions.map((line) => [line.name, ...numbers(line)]));
   const each = functions.flatMap(({ name, operations }) => {
     if (operations === undefined) return [];
-    const rows = operations.map((line) => [line.op, `%${line.result}`, line.shape, line.path, ...numbers(line)]);
+    const rows = operations.map((line) => [line.op, line.result === "" ? "" : `%${line.result}`, line.shape, line.path, ...numbers(line)]);
     return [`\n${name}, every operation\n\n${table([{ title: "op" }, { title: "result" }, { title: "shape" }, { title: "in" }, ...columns], rows)}`];
   });
   return `whole functions\n\n${whole}${each.join("")}`;
