@@ -44,7 +44,8 @@ export class Builder {
   ): readonly Value[] {
     const types = inferOrThrow(op, operands, attrs);
     const results = types.map((type, i): Value => ({ type, name: names[i] ?? "" }));
-    this.ops.push({ op, operands, attrs, results, ...this.#origin, inline: false });
+    const { path, loc } = this.#origin;
+    this.ops.push({ op, operands, attrs, results, path, loc, inline: false });
     return results;
   }
 

@@ -1,4 +1,5 @@
-/** @file Expands every op that kernels are not made of, and splits reductions too long for one thread.
+/** @file Expands every op that kernels are not made of, and splits reductions too long for one thread. What expansions
+ *  have in common (the constants and bias corrections of a thousand optimizer updates) is made once.
  *  Before  gradient.  After  kernel: only ops without `expand`; no reduction runs over more than LONGEST elements.
  *  Changes numerics: the order of additions where a sum is split; expansions are the definition of the op. */
 
@@ -7,6 +8,7 @@ import { fused } from "../ir/span.ts";
 import { Substitution, buildAt, liveOps, mapFuncs } from "./edit.ts";
 import { definePass } from "./pass.ts";
 import type { PassContext } from "./pass.ts";
+import { Repeats } from "./repeats.ts";
 import { splitOf } from "./split-reduction.ts";
 
 export const decompose = definePass({
@@ -20,13 +22,17 @@ export const decompose = definePass({
 
 const decomposed = (func: Func, ctx: PassContext): Func => {
   const substitution = new Substitution();
+  const repeats = new Repeats();
   const ops: Operation[] = [];
   let changed = false;
   const visit = (original: Operation): void => {
     const operation = substitution.apply(original);
     const body = operation.op.expand ?? splitOf(operation);
     if (body === null) {
-      ops.push(operation);
+      const first = repeats.earlier(operation);
+      if (first === undefined) ops.push(operation);
+      else substitution.setAll(operation.results, first.results);
+      changed ||= first !== undefined;
       return;
     }
     changed = true;
@@ -34,7 +40,7 @@ const decomposed = (func: Func, ctx: PassContext): Func => {
     const origin = { path: operation.path, loc: fused("decompose", [operation.loc]) };
     const names = operation.results.map((result) => result.name);
     const built = buildAt(origin, names, (b) => body(b, operation.operands, operation.attrs));
-    operation.results.forEach((result, i) => substitution.set(result, built.values[i] ?? result));
+    substitution.setAll(operation.results, built.values);
     for (const inner of built.ops) visit(inner);
   };
   for (const operation of func.ops) visit(operation);

@@ -12,6 +12,11 @@ export class Substitution {
     if (from !== to) this.#to.set(from, to);
   }
 
+  /** The same for lists; a value without a partner stays. */
+  setAll(from: readonly Value[], to: readonly (Value | undefined)[]): void {
+    for (const [i, value] of from.entries()) this.set(value, to[i] ?? value);
+  }
+
   /** What stands for `value`; follows replacements of replacements. */
   of(value: Value): Value {
     let current = value;
@@ -22,8 +27,10 @@ export class Substitution {
 
   /** The operation with its operands replaced; the same object where none is. */
   apply(operation: Operation): Operation {
-    if (!operation.operands.some((operand) => this.#to.has(operand))) return operation;
-    return { ...operation, operands: operation.operands.map((operand) => this.of(operand)) };
+    if (this.#to.size === 0) return operation;
+    for (const operand of operation.operands)
+      if (this.#to.has(operand)) return { ...operation, operands: operation.operands.map((each) => this.of(each)) };
+    return operation;
   }
 }
 
@@ -40,16 +47,15 @@ export const buildAt = <V extends Value | null>(
 ): Built<V> => {
   const b = new Builder();
   const values = b.at(origin, () => body(b));
-  const renamed = new Map<Value, Value>();
-  values.forEach((value, i) => {
-    const name = names[i] ?? "";
-    if (value !== null && value.name === "" && name !== "" && !renamed.has(value)) renamed.set(value, { ...value, name });
-  });
-  if (renamed.size === 0) return { ops: b.ops, values };
+  if (!values.some((value, i) => isNameless(value, names[i]))) return { ops: b.ops, values };
   // A value from elsewhere keeps its name: whoever built it has the right to it.
-  const own = new Set(b.ops.flatMap((operation) => operation.results.filter((result) => renamed.has(result))));
-  const rename = (value: Value): Value => (own.has(value) ? (renamed.get(value) ?? value) : value);
-  const touches = (list: readonly Value[]): boolean => list.some((value) => own.has(value));
+  const own = new Set<Value>();
+  for (const operation of b.ops) for (const result of operation.results) own.add(result);
+  const renamed = new Map<Value, Value>();
+  for (const [i, value] of values.entries())
+    if (value !== null && isNameless(value, names[i]) && own.has(value) && !renamed.has(value)) renamed.set(value, { ...value, name: names[i] ?? "" });
+  const rename = (value: Value): Value => renamed.get(value) ?? value;
+  const touches = (list: readonly Value[]): boolean => list.some((value) => renamed.has(value));
   return {
     ops: b.ops.map((op) =>
       touches(op.operands) || touches(op.results) ? { ...op, operands: op.operands.map(rename), results: op.results.map(rename) } : op,
@@ -58,17 +64,25 @@ export const buildAt = <V extends Value | null>(
   };
 };
 
+const isNameless = (value: Value | null, name: string | undefined): boolean =>
+  value?.name === "" && name !== undefined && name !== "";
+
 /** Operations whose results something needs, in order. */
 export const liveOps = (ops: readonly Operation[], results: readonly Value[]): readonly Operation[] => {
   const needed = new Set(results);
   const kept: Operation[] = [];
   for (let i = ops.length - 1; i >= 0; i--) {
     const operation = ops[i];
-    if (operation === undefined || !operation.results.some((result) => needed.has(result))) continue;
+    if (operation === undefined || !isAnyIn(operation.results, needed)) continue;
     for (const operand of operation.operands) needed.add(operand);
     kept.push(operation);
   }
   return kept.reverse();
+};
+
+const isAnyIn = (values: readonly Value[], set: ReadonlySet<Value>): boolean => {
+  for (const value of values) if (set.has(value)) return true;
+  return false;
 };
 
 /** The operation that computes each value. */
