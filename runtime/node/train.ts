@@ -74,6 +74,7 @@ export async function train(
         saved = state.step;
       }
       watcher.onProgress?.(meter.update(event), event);
+      await turn();
       if (watcher.signal?.aborted === true) break;
       before = now();
     }
@@ -84,6 +85,11 @@ export async function train(
   } finally {
     log?.close();
   }
+}
+
+/** Lets the event loop turn: a backend that computes without ever waiting would hold up signals, Ctrl-C among them. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function resumed(program: Program, plan: TrainPlan, files: TrainFiles): TrainState {
