@@ -4,7 +4,7 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Op, TensorType, Value } from "../../ir/core.ts";
 import { InternalError } from "../../ir/diagnostic.ts";
 import * as ops from "../../ir/ops/index.ts";
-import { scalar } from "../../ir/types.ts";
+import { scalar, withDType } from "../../ir/types.ts";
 import type { BinaryOp, Form, Node, UnaryOp } from "../check/program.ts";
 import { lowerAttention } from "./attention.ts";
 import { broadcastTo, reshapeTo } from "./broadcast.ts";
@@ -12,9 +12,9 @@ import { lowerEinsum } from "./einsum.ts";
 
 export interface Lowering {
   readonly b: Builder;
-  readonly key: Value;
-  /** Number of the next random draw: every dropout has its own. */
-  nextDraw: number;
+  /** The key of the last random draw; of the first one, before there is any (`freshKey`). */
+  key: Value;
+  drawn: boolean;
   readonly sites: ReadonlyMap<Node, string>;
   readonly policyOf: (site: string) => string;
   readonly names: ReadonlyMap<Node, string>;
@@ -52,6 +52,24 @@ const stretched = (l: Lowering, node: Node | undefined, type: TensorType): Value
 };
 
 const nameOf = (l: Lowering, node: Node): string => l.names.get(node) ?? "";
+
+/** The two draws there are: numbers for a mask, and words for the next key. Sites are constants of kernels, so with these
+ *  two only, all draws of a shape are one kernel, however deep the model. */
+const MASK = 0;
+const NEXT_KEY = 1;
+
+/** A key for one draw: the entry's for the first, then key' = floor(2^16 u(key)), four words below 2^16. */
+const freshKey = (l: Lowering): Value => {
+  if (l.drawn) {
+    const { b } = l;
+    const type = withDType(l.key.type, "f32");
+    const u = b.one(ops.randomUniform, [l.key], { site: NEXT_KEY, type });
+    const words = b.one(ops.mul, [u, b.one(ops.constant, [], { value: 2 ** 16, type })], {});
+    l.key = b.one(ops.convert, [words], { to: "i32" }, "key");
+  }
+  l.drawn = true;
+  return l.key;
+};
 
 /** x ** n as products where n is a small whole number, or a root: `pow` is slow, and has no sign for negative x. */
 const lowerPower = (l: Lowering, node: Node): Value | null => {
@@ -131,7 +149,7 @@ const RULES: { readonly [K in Form["kind"]]: Rule<K> | null } = {
     const { b } = l;
     const { type } = node;
     const filled = (value: number): Value => b.one(ops.constant, [], { value, type });
-    const u = b.one(ops.randomUniform, [l.key], { site: l.nextDraw++, type });
+    const u = b.one(ops.randomUniform, [freshKey(l)], { site: MASK, type });
     const kept = b.one(ops.compare, [u, filled(rate)], { direction: "ge" }, "kept");
     const scaled = b.one(ops.mul, [stretched(l, node.operands[0], type), filled(1 / (1 - rate))], {});
     return b.one(ops.select, [kept, scaled, filled(0)], {}, nameOf(l, node));

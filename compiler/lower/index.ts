@@ -33,7 +33,7 @@ const lowerEntry = (program: TypedProgram, entry: Entry): Func => {
   const lowering: Lowering = {
     b,
     key: key.value,
-    nextDraw: 0,
+    drawn: false,
     sites: sitesOf(entry.nodes, program.name).names,
     policyOf: program.policyOf,
     names: entry.names,

@@ -123,10 +123,16 @@ describe("entries", () => {
     expect(codesOf(text)).toEqual(["SQ0202"]);
   });
 
-  test("every dropout draws its own numbers", () => {
-    const loss = "loss(x: [D]) = mean(dropout(M(x), rate: 0.1))";
-    const sites = opsOf(funcOf(good(model + loss), "train_loss"), "random_uniform").map(({ attrs }) => (attrs as { site: number }).site);
-    expect(sites).toEqual([0, 1]);
+  test("every dropout draws with a key of its own, the next one drawn from the last", () => {
+    const loss = "loss(x: [D]) = mean(dropout(dropout(M(x), rate: 0.1), rate: 0.2))";
+    const func = funcOf(good(model + loss), "train_loss");
+    const draws = opsOf(func, "random_uniform");
+    const siteOf = ({ attrs }: (typeof draws)[number]): number => (attrs as { site: number }).site;
+    const masks = draws.filter((draw) => siteOf(draw) === 0);
+    expect(masks).toHaveLength(3);
+    expect(new Set(masks.map(({ operands }) => operands[0])).size).toBe(3);
+    expect(masks[0]?.operands[0]).toBe(func.params.find(({ name }) => name === "key")?.value);
+    expect(draws.filter((draw) => siteOf(draw) === 1)).toHaveLength(2);
   });
 
   test("the loss is a single float", () => {

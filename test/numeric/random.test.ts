@@ -14,6 +14,14 @@ type Stream = (i: number) => number;
 const uniform = (key: Words<number>, site: number, high: number, low: number): number =>
   draw(NUMBERS, key, site, high, low) * UNIT;
 
+/** The keys of successive draws of one program: key' = floor(2^16 u(key)), as dropout makes them. */
+const CHAIN: readonly Words<number>[] = Array.from({ length: COUNT }).reduce<Words<number>[]>((keys) => {
+  const key = keys.at(-1) ?? [3, 1, 4, 1];
+  const word = (at: number): number => Math.floor(uniform(key, 1, 0, at) * 2 ** 16);
+  keys.push([word(0), word(1), word(2), word(3)]);
+  return keys;
+}, []);
+
 /** One input of the generator counts, the others stand still: a weak generator shows its pattern in one of these. */
 const STREAMS: Readonly<Record<string, Stream>> = {
   "counters, key 0": (i) => uniform([0, 0, 0, 0], 0, 0, i),
@@ -24,6 +32,8 @@ const STREAMS: Readonly<Record<string, Stream>> = {
   "second key words": (i) => uniform([0, i, 0, 0], 0, 0, 0),
   "third key words": (i) => uniform([0, 0, i, 0], 0, 0, 0),
   "fourth key words": (i) => uniform([0, 0, 0, i], 0, 0, 0),
+  "one element along chained keys": (i) => uniform(CHAIN[i]!, 0, 0, 9),
+  "the words of chained keys": (i) => CHAIN[i]![i % 4]! / 2 ** 16 + uniform(CHAIN[i]!, 0, 0, 0) / 2 ** 16,
 };
 
 const take = (stream: Stream): readonly number[] => Array.from({ length: COUNT }, (_, i) => stream(i));
@@ -39,6 +49,10 @@ const score = (which: readonly number[], count: number): number => {
 
 /** For the largest of some 300 scores of fixed data: above what chance gives, far below what a weak generator does. */
 const BOUND = 4.5;
+
+it("chained keys do not repeat", () => {
+  expect(new Set(CHAIN.map(String)).size).toBe(COUNT);
+});
 
 describe.each(Object.entries(STREAMS))("%s", (_, stream) => {
   const u = take(stream);
