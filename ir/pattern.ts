@@ -55,7 +55,7 @@ export const bind = <N extends string, A extends object, B extends object>(
 export type Definitions = (value: Value) => Operation | undefined;
 
 export interface Match {
-  readonly bindings: ReadonlyMap<string, Value | Operation>;
+  readonly bindings: Readonly<Record<string, Value | Operation>>;
   /** The operations the pattern names, root first. */
   readonly operations: readonly Operation[];
 }
@@ -63,22 +63,23 @@ export interface Match {
 type OpNode = PatternNode & { readonly kind: "op" };
 
 interface Matching {
-  readonly bindings: Map<string, Value | Operation>;
+  readonly bindings: Record<string, Value | Operation>;
   readonly operations: Operation[];
 }
 
 /** What the pattern captures at `root`, null where it does not match. */
 export const matchAt = (node: OpNode, root: Operation, defs: Definitions): Match | null => {
   if (!looksLike(node, root, defs)) return null;
-  const match: Matching = { bindings: new Map(), operations: [] };
+  const match: Matching = { bindings: {}, operations: [] };
   return matchOperation(node, root, defs, match) ? match : null;
 };
 
 /** Do the kinds of operations agree? Most attempts end here, so nothing is allocated. */
 const looksLike = (node: OpNode, operation: Operation, defs: Definitions): boolean => {
   if (operation.op !== node.op || operation.operands.length !== node.operands.length) return false;
-  for (const [i, inner] of node.operands.entries()) {
-    if (inner.kind === "value") continue;
+  for (let i = 0; i < node.operands.length; i++) {
+    const inner = node.operands[i];
+    if (inner === undefined || inner.kind === "value") continue;
     const operand = operation.operands[i];
     const definition = operand === undefined ? undefined : defs(operand);
     if (definition === undefined || definition.results[0] !== operand || !looksLike(inner, definition, defs)) return false;
@@ -88,7 +89,7 @@ const looksLike = (node: OpNode, operation: Operation, defs: Definitions): boole
 
 const matchOperation = (node: OpNode, operation: Operation, defs: Definitions, match: Matching): boolean => {
   if (operation.op !== node.op || operation.operands.length !== node.operands.length) return false;
-  if (node.name !== "") match.bindings.set(node.name, operation);
+  if (node.name !== "") match.bindings[node.name] = operation;
   match.operations.push(operation);
   return node.operands.every((inner, i) => {
     const operand = operation.operands[i];
@@ -98,8 +99,8 @@ const matchOperation = (node: OpNode, operation: Operation, defs: Definitions, m
 
 const matchValue = (node: PatternNode, operand: Value, defs: Definitions, match: Matching): boolean => {
   if (node.kind === "value") {
-    const before = match.bindings.get(node.name);
-    match.bindings.set(node.name, operand);
+    const before = match.bindings[node.name];
+    match.bindings[node.name] = operand;
     return before === undefined || before === operand;
   }
   const definition = defs(operand);

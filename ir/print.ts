@@ -46,15 +46,22 @@ export const printFunc = (func: Func, options: PrintOptions = {}): string => {
 
 const FRESH = (): Printing => ({ names: new Namer(), types: new TypePrinter(), locs: false });
 
-/** One line, without indentation. */
+/** One line, without indentation. Deep models have a hundred thousand of them, so strings are only ever appended to. */
 export const printOperation = (operation: Operation, printing: Printing = FRESH()): string => {
   const { names, types } = printing;
-  const operands = operation.operands.map((value) => `%${names.of(value)}`).join(", ");
-  const results = operation.results.map((value) => `%${names.of(value)}`).join(", ");
+  let [operands, from, results, to] = ["", "", "", ""];
+  for (const value of operation.operands) {
+    const comma = operands === "" ? "" : ", ";
+    operands += `${comma}%${names.of(value)}`;
+    from += comma + types.print(value.type);
+  }
+  for (const value of operation.results) {
+    const comma = results === "" ? "" : ", ";
+    results += `${comma}%${names.of(value)}`;
+    to += comma + types.print(value.type);
+  }
   const attrs = printDictionary(attributesOf(operation), types);
-  const from = operation.operands.map((value) => types.print(value.type)).join(", ");
-  const to = operation.results.map((value) => types.print(value.type));
-  const result = to.length === 1 ? to[0] : `(${to.join(", ")})`;
+  const result = operation.results.length === 1 ? to : `(${to})`;
   const loc = printing.locs ? printLoc(operation.loc) : "";
   const target = results === "" ? "" : `${results} = `;
   return `${target}"sq.${operation.op.mnemonic}"(${operands})${attrs} : (${from}) -> ${result}${loc}`;
@@ -64,9 +71,9 @@ export const printOperation = (operation: Operation, printing: Printing = FRESH(
 export const attributesOf = (operation: Operation): [key: string, node: AttrNode][] => {
   const entries: [string, AttrNode][] = [];
   const codecs: typeof operation.op.attrs = operation.op.attrs;
-  const values = new Map<string, unknown>(Object.entries(operation.attrs));
+  const values = operation.attrs as Readonly<Record<string, unknown>>;
   for (const key in codecs) {
-    const node: AttrNode | null | undefined = codecs[key]?.encode(values.get(key));
+    const node: AttrNode | null | undefined = codecs[key]?.encode(values[key]);
     if (node !== null && node !== undefined) entries.push([key, node]);
   }
   if (operation.path !== "") entries.push(["sq.path", { kind: "string", value: operation.path }]);

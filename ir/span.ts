@@ -18,6 +18,9 @@ export const UNKNOWN: Loc = { kind: "unknown" };
 /** The location of an operation that the pass or rule `by` made out of operations at `from`.
  *  The original places are kept once each; how they were derived is kept only one level deep. */
 export const fused = (by: string, from: readonly Loc[]): Loc => {
+  const [first] = from;
+  const places = from.length === 1 && first?.kind === "fused" ? first.from : from;
+  if (places.length === 1 && places[0]?.kind === "file") return { kind: "fused", by, from: places };
   const leaves = from.flatMap((loc) => (loc.kind === "fused" ? loc.from : loc.kind === "file" ? [loc] : []));
   const seen = new Set<string>();
   const unique = leaves.filter((loc) => {

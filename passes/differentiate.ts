@@ -11,7 +11,7 @@
  *
  *  Before  gradient (model is part of it).  After  gradient; function `to` exists.  Changes numerics: no. */
 
-import type { Builder } from "../ir/builder.ts";
+import type { Builder, Origin } from "../ir/builder.ts";
 import { NOWHERE } from "../ir/builder.ts";
 import type { Func, Module, Operation, Param, Result, Value } from "../ir/core.ts";
 import { InternalError } from "../ir/diagnostic.ts";
@@ -109,6 +109,8 @@ const expandActive = (func: Func, wanted: readonly Param[]): Forward => {
   return { ops, active, substitution };
 };
 
+const originOf = ({ path, loc }: Operation): Origin => ({ path, loc: fused("differentiate", [loc]) });
+
 /** Step 3. */
 class Reverse {
   readonly ops: Operation[] = [];
@@ -147,7 +149,7 @@ class Reverse {
     const rule = op.vjp;
     if (typeof rule === "string" || cotangents.every((cotangent) => cotangent === null)) return;
     const wanted = operands.map((operand) => this.#active.has(operand));
-    const origin = { path: operation.path, loc: fused("differentiate", [operation.loc]) };
+    const origin = originOf(operation);
     const names = operands.map((operand) => (operand.name === "" ? "" : `d_${operand.name}`));
     const built = buildAt<Value | null>(origin, names, (b) =>
       rule({ b, operands, results, attrs, cotangents, wanted }),
@@ -165,15 +167,14 @@ class Reverse {
       throw new InternalError(`the vjp of sq.${operation.op.mnemonic} contributes ${types}`);
     }
     const before = this.#cotangents.get(operand);
-    const origin = { path: operation.path, loc: fused("differentiate", [operation.loc]) };
     const sum =
       before === undefined
         ? contribution
-        : this.#build(origin, operand.name === "" ? "" : `d_${operand.name}`, (b) => b.one(add, [before, contribution], {}));
+        : this.#build(originOf(operation), operand.name === "" ? "" : `d_${operand.name}`, (b) => b.one(add, [before, contribution], {}));
     this.#cotangents.set(operand, sum);
   }
 
-  #build(origin: Parameters<typeof buildAt>[0], name: string, body: (b: Builder) => Value): Value {
+  #build(origin: Origin, name: string, body: (b: Builder) => Value): Value {
     const built = buildAt(origin, [name], (b) => [body(b)]);
     for (const operation of built.ops) this.ops.push(operation);
     const [value] = built.values;

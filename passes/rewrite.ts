@@ -59,7 +59,7 @@ const makeRule = <A extends object, B extends object>(spec: RuleSpec<A, B>, exac
     const match = matchAt(spec.match.node, root, defs);
     if (match === null) return null;
     // The pattern's type says what its nodes bind; matchAt bound exactly those.
-    const m = { ...Object.fromEntries(match.bindings), root } as B & { readonly root: Matched<A> };
+    const m = { ...match.bindings, root } as B & { readonly root: Matched<A> };
     if (spec.where !== undefined && !spec.where(m, defs)) return null;
     const build = (b: Builder): readonly Value[] => {
       const built = spec.rewrite(b, m, defs);

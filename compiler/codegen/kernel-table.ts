@@ -84,6 +84,7 @@ const treeOf = (root: Operation, inlineProducer: InlineProducer): Tree => {
 
 /** Attributes without how the model spells dimensions. Every layer's operations come by here, so it is made to be quick. */
 const attrsKey = (attrs: unknown): string => {
+  if (typeof attrs === "string") return attrs;
   if (typeof attrs !== "object" || attrs === null) return Object.is(attrs, -0) ? "-0" : `${attrs}`;
   let key = "";
   if (Array.isArray(attrs)) for (const item of attrs) key += `${attrsKey(item)},`;

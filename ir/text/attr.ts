@@ -28,8 +28,15 @@ export const printNode = (node: AttrNode, types: TypePrinter, typed = true): str
 /** ` {a = 1 : i64, b}`, keys sorted, with the space before it; "" without entries. */
 export const printDictionary = (entries: readonly (readonly [key: string, node: AttrNode])[], types: TypePrinter): string => {
   if (entries.length === 0) return "";
-  const sorted = entries.length === 1 ? entries : [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return ` {${sorted.map((entry) => printEntry(entry, types)).join(", ")}}`;
+  const sorted = isSorted(entries) ? entries : [...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  let text = "";
+  for (const entry of sorted) text += (text === "" ? "" : ", ") + printEntry(entry, types);
+  return ` {${text}}`;
+};
+
+const isSorted = (entries: readonly (readonly [key: string, node: AttrNode])[]): boolean => {
+  for (let i = 1; i < entries.length; i++) if ((entries[i - 1]?.[0] ?? "") > (entries[i]?.[0] ?? "")) return false;
+  return true;
 };
 
 export const printEntry = ([key, node]: readonly [string, AttrNode], types: TypePrinter): string =>

@@ -9,10 +9,13 @@ export const symbolText = (name: string): string => `@${BARE_SYMBOL.test(name) ?
 export const keyText = (key: string): string => (BARE_SYMBOL.test(key) ? key : quote(key));
 
 // eslint-disable-next-line no-control-regex
-const NEEDS_ESCAPE = /["\\\u0000-\u001f\u007f]/g;
+const TO_ESCAPE = /["\\\u0000-\u001f\u007f]/;
+const NEEDS_ESCAPE = new RegExp(TO_ESCAPE, "g");
 
 /** A string literal. MLIR escapes are two hexadecimal digits of one UTF-8 byte; printable text stays as it is. */
-export const quote = (text: string): string =>
+export const quote = (text: string): string => (TO_ESCAPE.test(text) ? escaped(text) : `"${text}"`);
+
+const escaped = (text: string): string =>
   `"${text.replace(NEEDS_ESCAPE, (c) => (c === "\\" ? "\\\\" : `\\${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`))}"`;
 
 /** The text between the quotes of a literal, escapes resolved; null for an unknown escape. */
