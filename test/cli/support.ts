@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll } from "vitest";
+import { afterAll, expect } from "vitest";
 import type { Io } from "../../compiler/cli/io.ts";
 import { main } from "../../compiler/cli/main.ts";
 
@@ -26,6 +26,14 @@ export const subquad = async (argv: readonly string[], io: Partial<Io> = {}): Pr
     ...io,
   });
   return { code, out, err };
+};
+
+/** The same for a call that must go well. */
+export const succeed = async (argv: readonly string[], io: Partial<Io> = {}): Promise<Outcome> => {
+  const outcome = await subquad(argv, io);
+  expect(outcome.err + outcome.out).not.toMatch(/^error/m);
+  expect(outcome.code).toBe(0);
+  return outcome;
 };
 
 /** A folder for the tests of one file, removed after them. */
