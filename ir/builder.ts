@@ -51,8 +51,9 @@ export class Builder {
 
   /** The same for an op with one result. */
   one<O extends readonly Value[], A extends object>(op: Op<O, A>, operands: NoInfer<O>, attrs: NoInfer<A>, name = ""): Value {
-    const [result, ...more] = this.all(op, operands, attrs, [name]);
-    if (result === undefined || more.length > 0) throw new InternalError(`sq.${op.mnemonic} does not have one result`);
+    const results = this.all(op, operands, attrs, [name]);
+    const result = results[0];
+    if (result === undefined || results.length > 1) throw new InternalError(`sq.${op.mnemonic} does not have one result`);
     return result;
   }
 

@@ -84,7 +84,7 @@ export interface Violation {
 
 export const violates = (constraint: string, message: string): Violation => ({ constraint, message });
 
-export const isViolation = (x: readonly TensorType[] | Violation): x is Violation => "constraint" in x;
+export const isViolation = (x: readonly TensorType[] | Violation): x is Violation => !Array.isArray(x);
 
 /** Elements of a tensor in row-major order. Reference evaluation holds every dtype in float64 (i1 as 0 and 1). */
 export type Data = Float64Array;

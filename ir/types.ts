@@ -23,15 +23,22 @@ export const scalar = (dtype: DType): TensorType => tensor(dtype, []);
 
 export const rank = (t: TensorType): number => t.shape.length;
 
-export const elements = (t: TensorType): number => t.shape.reduce((product, size) => product * size, 1);
+export const elements = ({ shape }: TensorType): number => {
+  let product = 1;
+  for (const size of shape) product *= size;
+  return product;
+};
 
 /** Number of elements as a polynomial in the dimension names. */
 export const volume = (t: TensorType): Poly => poly.mul(...t.dims);
 
 export const bytesOf = (t: TensorType): Poly => poly.scale(volume(t), BYTES_PER_ELEMENT);
 
-export const sameShape = (a: TensorType, b: TensorType): boolean =>
-  a.shape.length === b.shape.length && a.shape.every((size, i) => size === b.shape[i]);
+export const sameShape = ({ shape: a }: TensorType, { shape: b }: TensorType): boolean => {
+  if (a === b) return true;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return a.length === b.length;
+};
 
 export const sameType = (a: TensorType, b: TensorType): boolean => a.dtype === b.dtype && sameShape(a, b);
 

@@ -149,9 +149,9 @@ class FuncVerifier {
     if (isViolation(inferred)) return this.report("SQ0404", operation, inferred.message, inferred.constraint);
     if (inferred.length !== results.length)
       return this.report("SQ0405", operation, `has ${results.length} results, sq.${op.mnemonic} has ${inferred.length}`);
-    for (const [i, type] of inferred.entries()) {
-      const result = results[i];
-      if (result === undefined || result.type === type || sameType(result.type, type)) continue;
+    for (let i = 0; i < results.length; i++) {
+      const [result, type] = [results[i], inferred[i]];
+      if (result === undefined || type === undefined || result.type === type || sameType(result.type, type)) continue;
       const message = `result ${shown(result)} is ${describe(result.type)}, sq.${op.mnemonic} gives ${describe(type)}`;
       this.report("SQ0405", operation, message);
     }

@@ -15,7 +15,6 @@ import type { Func, Operation, Value } from "../ir/core.ts";
 import { reshape } from "../ir/ops/index.ts";
 import { UNKNOWN } from "../ir/span.ts";
 import { elements } from "../ir/types.ts";
-import { definitions } from "./edit.ts";
 import { Arena } from "./arena.ts";
 import { definePass } from "./pass.ts";
 
@@ -62,19 +61,21 @@ interface Lifetime {
 export const planMemory = (func: Func): MemoryPlan => {
   const lifetimes = lifetimesOf(func);
   const aliases = aliasesOf(func, lifetimes);
-  const order = [...lifetimes].filter(([value]) => !aliases.has(value));
   const arena = new Arena();
   const placed = new Map<Value, Buffer>();
-  const endings: Value[][] = Array.from({ length: func.ops.length + 2 }, () => []);
+  const endings = new Map<number, Value[]>();
   let now = -1;
-  for (const [value, { from, to }] of order) {
+  for (const [value, { from, to }] of lifetimes) {
+    if (aliases.has(value)) continue;
     while (now < from) {
       now += 1;
-      for (const dead of endings[now] ?? []) release(arena, placed.get(dead));
+      for (const dead of endings.get(now) ?? NONE) release(arena, placed.get(dead));
     }
     const size = elements(value.type);
     placed.set(value, { offset: arena.take(size), elements: size, from, to });
-    endings[to]?.push(value);
+    const ending = endings.get(to);
+    if (ending === undefined) endings.set(to, [value]);
+    else ending.push(value);
   }
   const buffers = new Map(placed);
   for (const [value, source] of aliases) {
@@ -88,6 +89,8 @@ export const planMemory = (func: Func): MemoryPlan => {
     peakBytes: arena.peak * BYTES_PER_ELEMENT,
   };
 };
+
+const NONE: readonly Value[] = [];
 
 const release = (arena: Arena, buffer: Buffer | undefined): void => {
   if (buffer !== undefined) arena.give(buffer.offset, buffer.elements);
@@ -129,7 +132,6 @@ const lastReads = (func: Func): Map<Value, number> => {
 
 /** A kernel that only reshapes a buffer which nothing reads afterwards (and which is not a parameter or a result) shares it. */
 const aliasesOf = (func: Func, lifetimes: ReadonlyMap<Value, Lifetime>): Map<Value, Value> => {
-  const defs = definitions(func.ops);
   const results = new Set(func.results.map((result) => result.value));
   const aliases = new Map<Value, Value>();
   func.ops.forEach((operation, i) => {
@@ -138,7 +140,8 @@ const aliasesOf = (func: Func, lifetimes: ReadonlyMap<Value, Lifetime>): Map<Val
     if (operation.inline || operation.op !== reshape || source === undefined || result === undefined) return;
     const root = aliases.get(source) ?? source;
     const lifetime = lifetimes.get(root);
-    if (defs.get(root)?.inline !== false || results.has(source) || lifetime === undefined || lifetime.to > i + 1) return;
+    // What comes from outside has its buffer from before the first operation, and an inline operation has none.
+    if (lifetime === undefined || lifetime.from < 0 || results.has(source) || lifetime.to > i + 1) return;
     aliases.set(result, root);
     extend(lifetime, lifetimes.get(result)?.to ?? 0);
   });

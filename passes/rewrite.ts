@@ -81,6 +81,8 @@ export interface RewriteReport {
   readonly fired?: (rule: Rule, root: Operation) => void;
 }
 
+const NO_RULES: readonly Rule[] = [];
+
 /** Deepest chain of rewrites that may start at one operation of the input. */
 const LIMIT = 100;
 
@@ -112,7 +114,7 @@ class Driver {
 
   visit(original: Operation, chain: readonly string[]): void {
     const operation = this.substitution.apply(original);
-    for (const rule of this.#byRoot.get(operation.op) ?? []) {
+    for (const rule of this.#byRoot.get(operation.op) ?? NO_RULES) {
       const application = rule.apply(operation, this.#definition);
       if (application === null) continue;
       this.#replace(operation, rule, application, [...chain, rule.name]);
