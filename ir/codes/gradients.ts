@@ -25,30 +25,6 @@ export const GRADIENT_CODES = {
     bad: "backward { **: exact(c: 25) }",
     good: "backward { **: exact }",
   },
-  SQ0504: {
-    title: "there is nothing to differentiate",
-    explanation:
-      "Gradients are taken of the `loss`, with respect to parameters and float arguments. The program has no loss, or its loss depends " +
-      "on none of them.",
-    bad: "loss(x: int[N]) = 0.0",
-    good: "loss(x: [N], y: [N]) = mse(M(x), y)",
-  },
-  SQ0505: {
-    title: "an operation has no second derivative",
-    explanation:
-      "Differentiating a gradient needs a derivative for every operation in it. The operation named in the message declares that it has " +
-      "none; expand it first with `decompose`, or do not differentiate twice.",
-    bad: "subquad opt grad.ir --passes differentiate",
-    good: "subquad opt grad.ir --passes decompose,differentiate",
-  },
-  SQ0506: {
-    title: "a parameter does not influence the loss",
-    explanation:
-      "The gradient of this parameter is zero whatever the data, so training cannot change it. Usually a layer's result is not used. This " +
-      "is a warning.",
-    bad: "let y = Mlp(x)\nreturn x",
-    good: "let y = Mlp(x)\nreturn y",
-  },
   SQ0507: {
     title: "an optimizer's arguments are wrong",
     explanation:

@@ -77,12 +77,4 @@ export const IR_CODES = {
     bad: "func.func @f(%x: tensor<4xf32>, %x: tensor<4xf32>)",
     good: "func.func @f(%x: tensor<4xf32>, %y: tensor<4xf32>)",
   },
-  SQ0411: {
-    title: "a pass produced IR that its stage does not allow, or did not end",
-    explanation:
-      "After every pass the IR is verified. This is a fault of the compiler, or of a pass you added, never of the model. `--dump-ir` " +
-      "shows the IR before and after; the message names the pass, the rule and the operation.",
-    bad: "a rule that rewrites x + 0 to x + 0",
-    good: "a rule that rewrites x + 0 to x",
-  },
 } as const satisfies Record<string, CodeEntry>;
