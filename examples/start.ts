@@ -9,7 +9,7 @@ const TEXT = "node_modules/typescript/lib/*.d.ts";
 
 const STEPS: readonly (readonly string[])[] = [
   ["compile", "examples/gpt.sq", "-o", "build/gpt"],
-  ["train", "examples/gpt.sq", "--data", TEXT, "--steps", "400", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
+  ["train", "examples/gpt.sq", "--data", TEXT, "--dim", "B=4", "--steps", "600", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
   ["sample", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--prompt", "interface ", "--bytes", "300"],
 ];
 

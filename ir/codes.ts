@@ -1,6 +1,7 @@
 /** @file The catalogue of stable codes: every complaint the compiler can make, with a title and a long explanation.
  *  Codes go by hundreds, one file each in `codes/`. A code is never reused for something else. */
 
+import type { CodeEntry } from "./codes/entry.ts";
 import { FILE_CODES } from "./codes/files.ts";
 import { GRADIENT_CODES } from "./codes/gradients.ts";
 import { IR_CODES } from "./codes/ir.ts";
@@ -10,17 +11,6 @@ import { RUN_CODES } from "./codes/run.ts";
 import { SHAPE_CODES } from "./codes/shapes.ts";
 import { SYNTAX_CODES } from "./codes/syntax.ts";
 import type { Diagnostic, Label, Severity } from "./diagnostic.ts";
-
-/** What `subquad explain` prints about a code. */
-export interface CodeEntry {
-  /** One line, no full stop. */
-  readonly title: string;
-  /** Several sentences: what it means, why it is a mistake, how to repair it. */
-  readonly explanation: string;
-  /** The smallest program, text or command that provokes it, and the same thing put right. */
-  readonly bad: string;
-  readonly good: string;
-}
 
 export const CODES = {
   ...FILE_CODES,

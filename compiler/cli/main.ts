@@ -1,6 +1,7 @@
 /** @file The command line: one file a command, each a thin shell around the API function of the same name. */
 
 import { Command } from "commander";
+import type { AddCommand } from "./command.ts";
 import { EXIT } from "./exit.ts";
 import type { Io } from "./io.ts";
 import type { OutputFlags } from "./options.ts";
@@ -17,9 +18,6 @@ import { addOpt } from "./commands/opt.ts";
 import { addRun } from "./commands/run.ts";
 import { addSample } from "./commands/sample.ts";
 import { addTrain } from "./commands/train.ts";
-
-/** Adds one command. Its action returns the exit code, 0 if it returns nothing. */
-export type AddCommand = (program: Command, io: Io, done: (code: number) => void) => void;
 
 const COMMANDS: readonly AddCommand[] = [
   addNew, addCheck, addCompile, addOpt, addRun, addTrain, addSample, addInspect, addFmt, addExplain, addDoctor,

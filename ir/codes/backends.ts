@@ -1,6 +1,6 @@
 /** @file SQ07xx: backends and kernels. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const BACKEND_CODES = {
   SQ0701: {

@@ -1,6 +1,6 @@
 /** @file SQ00xx: files and usage. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const FILE_CODES = {
   SQ0001: {

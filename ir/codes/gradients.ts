@@ -1,6 +1,6 @@
 /** @file SQ05xx: gradients, approximation and optimizers. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const GRADIENT_CODES = {
   SQ0501: {

@@ -1,6 +1,6 @@
 /** @file SQ04xx: IR text, the verifier, and passes. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 const MODULE = (line: string): string => `module @m {\n  func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {\n    ${line}\n    return %y : tensor<4xf32>\n  }\n}`;
 

@@ -1,6 +1,6 @@
 /** @file SQ02xx: names, uses and structure of a program. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const NAME_CODES = {
   SQ0201: {

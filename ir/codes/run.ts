@@ -1,6 +1,6 @@
 /** @file SQ06xx: run time: inputs, tensors in files, checkpoints, training data. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const RUN_CODES = {
   SQ0601: {

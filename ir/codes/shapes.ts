@@ -1,6 +1,6 @@
 /** @file SQ03xx: shapes, dtypes, dimensions and values known at compile time. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const SHAPE_CODES = {
   SQ0301: {

@@ -1,6 +1,6 @@
 /** @file SQ01xx: syntax. Reported by `compiler/syntax` alone. */
 
-import type { CodeEntry } from "../codes.ts";
+import type { CodeEntry } from "./entry.ts";
 
 export const SYNTAX_CODES = {
   SQ0101: {

@@ -3,7 +3,7 @@
 import { watch } from "node:fs";
 import { basename, dirname } from "node:path";
 import { DiagnosticError } from "../../../ir/diagnostic.ts";
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { check } from "../../node/compile.ts";
 import { EXIT, exitCodeOf } from "../exit.ts";
 import type { Io } from "../io.ts";

@@ -1,6 +1,6 @@
 /** @file `subquad compile`: a model file to kernels, IR and a manifest. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { pipelineOf } from "../../driver.ts";
 import { compile } from "../../node/compile.ts";
 import { examples, modelOptions, withModelFlags } from "../options.ts";

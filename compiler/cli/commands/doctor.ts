@@ -1,6 +1,6 @@
 /** @file `subquad doctor`: what this machine can run, what it cannot and why, and how to add it. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { examples } from "../options.ts";
 import { doctor } from "../../node/doctor.ts";
 

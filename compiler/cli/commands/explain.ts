@@ -1,6 +1,6 @@
 /** @file `subquad explain`: the long form of a diagnostic code. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { examples } from "../options.ts";
 import { CODES, diagnostic, explain } from "../../../ir/codes.ts";
 import { DiagnosticError } from "../../../ir/diagnostic.ts";

@@ -1,6 +1,6 @@
 /** @file `subquad fmt`: one layout for model files. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { format } from "../../format.ts";
 import { readSource, writeText } from "../../node/files.ts";
 import { EXIT } from "../exit.ts";

@@ -1,7 +1,7 @@
 /** @file `subquad inspect`: a compiled model from the side one asks for: cost, memory, kernels, what a pass changed. */
 
 import { Argument } from "commander";
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { inspect, VIEWS } from "../../node/inspect.ts";
 import type { View } from "../../node/inspect.ts";
 import { examples, modelOptions, withModelFlags } from "../options.ts";

@@ -1,6 +1,6 @@
 /** @file `subquad new`: a starter project. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { examples } from "../options.ts";
 import { createProject } from "../../node/new.ts";
 

@@ -1,6 +1,6 @@
 /** @file `subquad opt`: IR in, IR out. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { pipelineOf } from "../../driver.ts";
 import { readSource, writeText } from "../../node/files.ts";
 import { opt } from "../../node/opt.ts";

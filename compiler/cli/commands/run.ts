@@ -1,7 +1,7 @@
 /** @file `subquad run`: one entry point, once. */
 
 import { Argument } from "commander";
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import type { HostTensor } from "../../../runtime/abi.ts";
 import { table } from "../../inspect/table.ts";
 import { normOf } from "../../node/compare.ts";

@@ -1,6 +1,6 @@
 /** @file `subquad sample`: text from a trained model, as it is drawn. */
 
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { sample } from "../../node/sample.ts";
 import { examples, modelOptions, positiveWhole, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";

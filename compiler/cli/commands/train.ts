@@ -1,7 +1,7 @@
 /** @file `subquad train`: a model file, text, a progress bar. */
 
 import { Option } from "commander";
-import type { AddCommand } from "../main.ts";
+import type { AddCommand } from "../command.ts";
 import { createProgressLine, duration } from "../../../runtime/node/index.ts";
 import { train } from "../../node/train.ts";
 import type { TrainOptions, TrainResult, TrainStart } from "../../node/train.ts";
