@@ -30,7 +30,9 @@ export interface Remark {
 }
 
 export interface PassContext {
-  readonly remark: (remark: Omit<Remark, "pass">) => void;
+  /** A message that costs something to make may be a function: it is called when somebody reads it. Modules are
+   *  immutable, so it says the same then. */
+  readonly remark: (remark: Omit<Remark, "pass" | "message"> & { readonly message: string | (() => string) }) => void;
   /** Counts for `--stats`: rules fired, operations removed. */
   readonly count: (what: string, by?: number) => void;
 }

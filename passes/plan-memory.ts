@@ -43,15 +43,16 @@ export const planMemoryPass = definePass({
   after: "kernel",
   options: {},
   run: (module, _options, ctx) => {
-    for (const func of module.funcs) {
-      const { buffers, arenaBytes, peakBytes } = planMemory(func);
-      const all = [...buffers.values()].reduce((sum, buffer) => sum + buffer.elements * BYTES_PER_ELEMENT, 0);
-      const message = `@${func.name}: peak ${peakBytes} bytes in an arena of ${arenaBytes}; ${buffers.size} buffers of ${all} bytes together`;
-      ctx.remark({ kind: "analysis", path: "", loc: UNKNOWN, message });
-    }
+    for (const func of module.funcs) ctx.remark({ kind: "analysis", path: "", loc: UNKNOWN, message: () => analysisOf(func) });
     return module;
   },
 });
+
+const analysisOf = (func: Func): string => {
+  const { buffers, arenaBytes, peakBytes } = planMemory(func);
+  const all = [...buffers.values()].reduce((sum, buffer) => sum + buffer.elements * BYTES_PER_ELEMENT, 0);
+  return `@${func.name}: peak ${peakBytes} bytes in an arena of ${arenaBytes}; ${buffers.size} buffers of ${all} bytes together`;
+};
 
 interface Lifetime {
   readonly from: number;

@@ -101,7 +101,14 @@ const checkPass = (current: Step, module: Module, stage: StageName): Checked => 
   const remarks: Remark[] = [];
   const counts = new Map<string, number>();
   const ctx: PassContext = {
-    remark: (remark) => remarks.push({ pass: pass.name, ...remark }),
+    remark: ({ message, ...where }) =>
+      remarks.push({
+        pass: pass.name,
+        ...where,
+        get message() {
+          return typeof message === "string" ? message : message();
+        },
+      }),
     count: (what, by = 1) => {
       if (by !== 0) counts.set(what, (counts.get(what) ?? 0) + by);
     },

@@ -1,5 +1,6 @@
 /** @file Compiling a file: reads it and its imports, and writes what comes out where the caller wants it. */
 
+import { createRequire } from "node:module";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { diagnostic } from "../../ir/codes.ts";
@@ -64,11 +65,15 @@ const writeOutput = async (compiled: Compiled, folder: string, locs: boolean): P
   else {
     files.push([`${stem}.kernels.ir`, printModule(compiled.module, { locs })]);
     const source = basename(compiled.file);
-    files.push([`${stem}.ts`, await emitModule(compiled.program, compiled.module, { source })]);
+    files.push([`${stem}.ts`, await emitModule(compiled.program, compiled.module, { source, load: loadTsMorph })]);
     files.push(["manifest.json", `${JSON.stringify(manifest(compiled.program), null, 2)}\n`]);
   }
   return writeAll(folder, files);
 };
+
+/** `require` takes half as long as `import`, which first scans the nine megabytes of CommonJS for the names they export. */
+const loadTsMorph = async (): Promise<typeof import("ts-morph")> =>
+  createRequire(import.meta.url)("ts-morph") as typeof import("ts-morph");
 
 interface DumpEntry {
   readonly file: string;
