@@ -52,7 +52,10 @@ const tsconfig = (include: readonly string[]): string =>
 beforeAll(() => {
   const staged = file("staged");
   mkdirSync(staged);
+  // The steps of `npm run build`, with the result in another folder.
   tsc(ROOT, "-p", "tsconfig.build.json", "--outDir", join(staged, "dist"));
+  symlinkSync(join(ROOT, "node_modules"), join(staged, "node_modules"));
+  run(staged, process.execPath, join(ROOT, "node_modules/rolldown/bin/cli.mjs"), "-c", join(ROOT, "rolldown.config.mjs"));
   for (const name of ["package.json", "LICENSE", "README.md"]) cpSync(join(ROOT, name), join(staged, name));
   const [{ filename = "" } = {}] = JSON.parse(run(staged, "npm", "pack", "--json", "--ignore-scripts", "--offline")) as { filename?: string }[];
   mkdirSync(installed, { recursive: true });
@@ -66,10 +69,10 @@ it("holds what package.json promises, and no sources or tests", () => {
   const promised = [...Object.values(manifest.bin), ...Object.values(manifest.exports).flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry)))];
   for (const path of promised) expect(readFileSync(join(installed, path)).length, path).toBeGreaterThan(0);
   expect(readdirSync(installed).sort()).toEqual(["LICENSE", "README.md", "dist", "package.json"]);
-  expect(readdirSync(join(installed, "dist")).sort()).toEqual(["compiler", "ir", "passes", "runtime"]);
+  expect(readdirSync(join(installed, "dist")).sort()).toEqual(["bin.js", "compiler", "ir", "passes", "runtime"]);
   const shipped = readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" });
   expect(shipped.filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts"))).toEqual([]);
-  expect(shipped.filter((path) => path.endsWith(".js")).length).toBe(["ir", "runtime", "passes", "compiler"].flatMap((name) => filesBelow(name, ".ts")).length);
+  expect(shipped.filter((path) => path.endsWith(".js")).length).toBe(["ir", "runtime", "passes", "compiler"].flatMap((name) => filesBelow(name, ".ts")).length + 1);
 });
 
 it("`subquad` checks, compiles and runs", () => {
