@@ -40,16 +40,22 @@ const checkOne = (file: string, flags: Flags, io: Io): number => {
   }
 };
 
-/** Editors replace files rather than write them, so folders are watched; events come in bursts, so they are gathered. */
-const watchFiles = (files: readonly string[], again: (file: string) => void, io: Io): Promise<never> => {
-  io.err("watching; stop with Ctrl-C\n");
-  for (const file of files) {
-    let timer: NodeJS.Timeout | undefined;
-    watch(dirname(file), (_event, name) => {
-      if (name !== basename(file)) return;
-      clearTimeout(timer);
-      timer = setTimeout(() => again(file), 50);
+/** Until it is interrupted. Editors replace files rather than write them, so folders are watched; events come in bursts,
+ *  so they are gathered. */
+const watchFiles = (files: readonly string[], again: (file: string) => void, io: Io): Promise<void> =>
+  new Promise((resolve) => {
+    const watchers = files.map((file) => {
+      let timer: NodeJS.Timeout | undefined;
+      return watch(dirname(file), (_event, name) => {
+        if (name !== basename(file)) return;
+        clearTimeout(timer);
+        timer = setTimeout(() => again(file), 50);
+      });
     });
-  }
-  return new Promise(() => {});
-};
+    const forget = io.onInterrupt(() => {
+      for (const watcher of watchers) watcher.close();
+      forget();
+      resolve();
+    });
+    io.err("watching; stop with Ctrl-C\n");
+  });
