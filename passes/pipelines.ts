@@ -15,16 +15,17 @@ import type { Pipeline } from "./run.ts";
 /** What the model says, with written-out attention made whole. */
 const understand: Pipeline = [step(canonicalize), step(cse), step(recognizeAttention), step(dce)];
 
-const derive: Pipeline = [step(differentiate), step(makeStep)];
-
 const clean: Pipeline = [step(canonicalize), step(cse), step(dce)];
+
+/** The training step is made of the clean gradient, so nothing is cleaned twice. */
+const derive: Pipeline = [step(differentiate), ...clean, step(makeStep)];
 
 /** To operations that are kernels, or parts of one, with a place in memory each. */
 const lower: Pipeline = [step(decompose), ...clean, step(fuse), step(planMemoryPass)];
 
 export const PIPELINES = {
   /** Exact gradients. */
-  exact: [...understand, ...derive, ...clean, ...lower],
+  exact: [...understand, ...derive, ...lower],
   /** No gradient: for programs that are only run forwards. */
   forward: [...understand, ...lower],
 } as const satisfies Readonly<Record<string, Pipeline>>;

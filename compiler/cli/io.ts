@@ -21,7 +21,8 @@ export const processIo: Io = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
   terminal: process.stderr.isTTY === true,
-  columns: process.stderr.columns ?? 100,
+  // A terminal of unknown size says 0.
+  columns: process.stderr.columns || 100,
   input: () => readFileSync(0, "utf8"),
   onInterrupt: (act) => {
     process.once("SIGINT", act);
