@@ -114,19 +114,18 @@ export const compile = (options: CompileOptions): Compiled => {
 interface Staged {
   readonly result: RunResult;
   readonly gradient: Module;
-  readonly stage: StageName;
+  readonly stage: StageName | null;
 }
 
 /** Runs the pipeline and remembers the last module before the kernel stage. */
 const runStaged = (model: Module, pipeline: Pipeline, options: PipelineOptions): Staged => {
   let gradient = model;
-  let stage: StageName = "model";
+  let stage: StageName | null = null;
   const result = runPipeline(model, pipeline, {
     snapshots: options.snapshots === true,
     ...(options.stopAfter === undefined ? {} : { stopAfter: options.stopAfter }),
     observe: (snapshot) => {
-      const after = snapshot.index === 0 ? "model" : (pipeline[snapshot.index - 1]?.pass.after ?? "same");
-      if (after !== "same") stage = after;
+      stage = snapshot.stage;
       if (stage !== "kernel") gradient = snapshot.module;
       options.observe?.(snapshot);
     },

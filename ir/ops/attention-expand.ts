@@ -12,7 +12,7 @@ import { at } from "../tensor-data.ts";
 import { contract, expOf, minus, over, plus, reshaped, times } from "./arithmetic.ts";
 import { attentionSizes, backwardOperands, forwardOperands, forwardResults, mayBeEmpty } from "./attention-attrs.ts";
 import type { AttentionAttrs, Named } from "./attention-attrs.ts";
-import { maskedScore, scoreMask, spread, unspread } from "./attention-mask.ts";
+import { MASKED_SCORE, maskedScore, scoreMask, spread, unspread } from "./attention-mask.ts";
 import { log, max } from "./elementwise.ts";
 import { broadcastAlong, full, sumOver, zeros } from "./helpers.ts";
 import { compare, select } from "./logic.ts";
@@ -82,7 +82,7 @@ const start = (b: Builder, given: Named<Value>, attrs: AttentionAttrs): Start =>
 };
 
 /** Anything below this is a maximum over masked scores only: rows without a key. */
-const EMPTY = -5e29;
+const EMPTY = MASKED_SCORE / 2;
 
 /** top = max s,  e = exp(s - top),  o = e v / sum e,  lse = top + log(sum e)
  *  A row without keys has top = 0, e = 0 and is divided by 1, so that o = 0 and lse = 0. */

@@ -12,11 +12,11 @@ import { broadcastAlong, broadcastTo, full, sumOver } from "./helpers.ts";
 import { and, compare, select } from "./logic.ts";
 import type { Direction } from "./logic.ts";
 
-/** Finite, so that no backend meets Infinity - Infinity; exp(FILL - x) is exactly 0 for every score or lse x at hand. */
-const FILL = -1e30;
+/** Finite, so that no backend meets Infinity - Infinity; exp(MASKED_SCORE - x) is exactly 0 for every score or lse x at hand. */
+export const MASKED_SCORE = -1e30;
 
 export const maskedScore = (b: Builder, allowed: Value, score: Value): Value =>
-  b.one(select, [allowed, score, full(b, FILL, score.type)], {});
+  b.one(select, [allowed, score, full(b, MASKED_SCORE, score.type)], {});
 
 /** 1 where a query may attend to a key; null where nothing is masked. */
 export const scoreMask = (

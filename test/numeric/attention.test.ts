@@ -6,20 +6,10 @@ import type { Data, TensorType } from "../../ir/core.ts";
 import { isViolation } from "../../ir/core.ts";
 import { evaluateOp, interpret } from "../../ir/interpret.ts";
 import { attention, attentionVjp } from "../../ir/ops/index.ts";
-import type { AttentionAttrs, AttentionExtra } from "../../ir/ops/attention-attrs.ts";
+import type { AttentionAttrs, AttentionExtra, AttentionSizes as Sizes } from "../../ir/ops/attention-attrs.ts";
 import { elements, tensor } from "../../ir/types.ts";
 import { reverse } from "./reverse.ts";
 import { exampleData, makeFunc, namedInputs, relativeError, source } from "./support.ts";
-
-interface Sizes {
-  readonly B: number;
-  readonly H: number;
-  readonly G: number;
-  readonly N: number;
-  readonly M: number;
-  readonly K: number;
-  readonly E: number;
-}
 
 interface Setup {
   readonly sizes: Sizes;

@@ -1,5 +1,6 @@
 /** @file Masks: where attention may look. Query i and key j of N queries and M keys are aligned at their ends. */
 
+import { MASKED_SCORE } from "../../../ir/ops/attention-mask.ts";
 import * as poly from "../../../ir/poly.ts";
 import type { Poly } from "../../../ir/poly.ts";
 import type { Context } from "../context.ts";
@@ -9,9 +10,6 @@ import type { Mask, Node, Value } from "../program.ts";
 import { broadcastAxes, disagree, isConflict } from "../shapes.ts";
 import type { Operand } from "../shapes.ts";
 import type { Builtin, BuiltinCall } from "./call.ts";
-
-/** Far below every score, and finite: a row that is masked everywhere stays finite. */
-const MASKED = -1e30;
 
 const windowMask: Builtin = {
   name: "window",
@@ -94,7 +92,7 @@ const mask: Builtin = {
       const operands = [scores, { node: allowed, span: given.span }];
       if (isConflict(joined)) return disagree(ctx, "`mask`", call.at, joined, operands);
       if (joined.length > dims.length) return ctx.error("SQ0302", "the mask has more axes than the scores", given.span, { labels: ctx.operandLabels(operands) });
-      node = call.emit({ kind: "select" }, [allowed, node, ctx.constant(MASKED, "f32", call.span)], "f32", joined);
+      node = call.emit({ kind: "select" }, [allowed, node, ctx.constant(MASKED_SCORE, "f32", call.span)], "f32", joined);
     }
     return { kind: "tensor", node };
   },
