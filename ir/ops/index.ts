@@ -7,6 +7,9 @@ import * as logic from "./logic.ts";
 import * as constant from "./constant.ts";
 import * as reduce from "./reduce.ts";
 import * as shape from "./shape.ts";
+import * as barrier from "./barrier.ts";
+import * as dynamicSlice from "./dynamic-slice.ts";
+import * as cumsum from "./cumsum.ts";
 import * as bucket from "./bucket.ts";
 import * as gather from "./gather.ts";
 import * as contract from "./contract.ts";
@@ -21,6 +24,9 @@ export * from "./logic.ts";
 export * from "./constant.ts";
 export * from "./reduce.ts";
 export * from "./shape.ts";
+export * from "./barrier.ts";
+export * from "./dynamic-slice.ts";
+export * from "./cumsum.ts";
 export * from "./bucket.ts";
 export * from "./gather.ts";
 export * from "./contract.ts";
@@ -31,7 +37,7 @@ export * from "./attention.ts";
 export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
-  elementwise, logic, constant, reduce, shape, bucket, gather, contract, random,
+  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, contract, random,
   softmax, crossEntropy, attention, optimizer,
 ];
 
