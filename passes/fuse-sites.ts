@@ -2,8 +2,8 @@
 
 import type { AnyOp, Operation, Value } from "../ir/core.ts";
 import {
-  broadcast, bucketHeads, bucketNext, bucketSum, concat, constant, einsum, gather, iota, pad, randomUniform, reduceMax,
-  reduceSum, reshape, slice, transpose,
+  broadcast, bucketHeads, bucketNext, bucketSum, concat, constant, dynamicSlice, dynamicUpdateSlice, einsum, gather, iota,
+  pad, randomUniform, reduceMax, reduceSum, reshape, slice, transpose,
 } from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
 import { loopCount, readsOf } from "./kernel-cost.ts";
@@ -104,11 +104,12 @@ export class KernelSites {
   /** The operands of an operation computed at `site` are needed there. */
   #reach(operation: Operation, kernel: Kernel, site: Site, loops: boolean): void {
     operation.operands.forEach((operand, i) => {
-      if (this.#free.has(operand)) return;
+      const reads = readsOf(operation, i);
+      if (reads === 0 || this.#free.has(operand)) return;
       const at = this.#indices.operand(operation, i, site.at);
       const known = kernel.leaves.get(operand);
       if (known?.some((other) => other.at === at) === true) return;
-      const reached: Site = { at, evals: site.evals * readsOf(operation, i), inLoop: site.inLoop || loops };
+      const reached: Site = { at, evals: site.evals * reads, inLoop: site.inLoop || loops };
       if (known !== undefined) known.push(reached);
       else {
         kernel.leaves.set(operand, [reached]);
@@ -170,5 +171,5 @@ const moveText = ({ op, attrs }: Operation): string | null => {
 /** Ops that read their operands at another index than their own; all others are elementwise. */
 const MOVES: ReadonlySet<AnyOp> = new Set<AnyOp>([
   broadcast, transpose, slice, reshape, pad, concat, gather, reduceSum, reduceMax, einsum, bucketHeads, bucketNext,
-  bucketSum, randomUniform,
+  bucketSum, randomUniform, dynamicSlice, dynamicUpdateSlice,
 ]);

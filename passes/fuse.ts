@@ -14,13 +14,14 @@
  *  buffer, and x + b before one does too if it would be repeated more than a few times, while an index computation,
  *  which costs nothing to repeat, never does.
  *
- *  Never inline: function results; a reduction or contraction inside another loop, or computed more than once; what
+ *  Never inline: function results; a barrier; a reduction or contraction inside another loop, or computed more than once; what
  *  would give a kernel a second loop, more than INPUTS arrays (gpu.js on WebGPU takes no more) or NODES operations. One
  *  loop a kernel keeps threads short and equal, and makes what is a kernel independent of the depth of the model.
  *
  *  Before  kernel.  After  kernel; `inline` is set.  Changes numerics: no (a kernel may keep more precision inside). */
 
 import type { Func, Operation, Value } from "../ir/core.ts";
+import { barrier } from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
 import { mapFuncs } from "./edit.ts";
 import { KernelSites, isFree } from "./fuse-sites.ts";
@@ -68,7 +69,7 @@ const fuseFunc = (func: Func): Func => {
 
 const shouldInline = (operation: Operation, result: Value, sites: KernelSites): boolean => {
   const use = sites.useOf(result);
-  if (use === null || !sites.fits(operation, result)) return false;
+  if (operation.op === barrier || use === null || !sites.fits(operation, result)) return false;
   const size = elements(result.type);
   if (loopCount(operation) > 1 && (use.inLoop || use.evals > size)) return false;
   const work = operationCost(operation) + LOAD * sites.loads(operation);

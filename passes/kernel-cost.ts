@@ -7,7 +7,7 @@ import { elements } from "../ir/types.ts";
 
 /** Time of one element, in additions, without its loop; 1 for the ops that are not listed. */
 const COST: ReadonlyMap<AnyOp, number> = new Map<AnyOp, number>([
-  ...[sq.constant, sq.iota, sq.broadcast, sq.transpose, sq.slice, sq.reshape].map((op): [AnyOp, number] => [op, 0]),
+  ...[sq.constant, sq.iota, sq.broadcast, sq.transpose, sq.slice, sq.reshape, sq.dynamicSlice].map((op): [AnyOp, number] => [op, 0]),
   ...[sq.div, sq.sqrt, sq.rsqrt, sq.idiv, sq.mod].map((op): [AnyOp, number] => [op, 4]),
   ...[sq.exp, sq.log, sq.sin, sq.cos, sq.tanh, sq.logistic, sq.erf].map((op): [AnyOp, number] => [op, 12]),
   [sq.pow, 24],
@@ -43,7 +43,8 @@ export const readsOf = (operation: Operation, i: number): number => {
   const [operand, result] = [operands[i], results[0]];
   if (operand === undefined || result === undefined) return 0;
   // Each element is copied at most once, whatever surrounds it.
-  if (op === sq.pad || op === sq.concat) return elements(operand.type) / Math.max(elements(result.type), 1);
+  if (op === sq.barrier && i > 0) return 0;
+  if (op === sq.pad || op === sq.concat || (op === sq.dynamicUpdateSlice && i === 1)) return elements(operand.type) / Math.max(elements(result.type), 1);
   // A list is walked once for all the rows together.
   if (op === sq.bucketSum) return i === 0 ? 1 : elements(operand.type) / Math.max(elements(operand.type), elements(result.type));
   return loopCount(operation);

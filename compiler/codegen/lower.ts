@@ -86,6 +86,22 @@ export const delinearize = (pool: ExprPool, flat: Expr, shape: readonly number[]
 const slice: Lowering<{ readonly starts: readonly number[] }> = (ctx) =>
   operand(ctx, 0)(ctx.at.map((index, axis) => offset(ctx.pool, index, item(ctx.attrs.starts, axis))));
 
+/** Row i of the slice is row start + i of the operand. */
+const dynamicSlice: Lowering<{ readonly axis: number }> = (ctx) => {
+  const { pool, attrs } = ctx;
+  const start = operand(ctx, 1)([]);
+  return operand(ctx, 0)(ctx.at.map((index, axis) => (axis === attrs.axis ? pool.binary("add", start, index) : index)));
+};
+
+const dynamicUpdateSlice: Lowering<{ readonly axis: number }> = (ctx) => {
+  const { pool, at, attrs } = ctx;
+  const row = pool.binary("sub", item(at, attrs.axis), operand(ctx, 2)([]));
+  const update = operand(ctx, 1)(at.map((index, axis) => (axis === attrs.axis ? row : index)));
+  const size = pool.constant(item(typeOf(ctx, 1).shape, attrs.axis));
+  const inside = pool.binary("and", pool.binary("ge", row, pool.constant(0)), pool.binary("lt", row, size));
+  return pool.select(inside, update, operand(ctx, 0)(at));
+};
+
 const pad: Lowering<{ readonly low: readonly number[] }> = (ctx) => {
   const { pool } = ctx;
   const index = ctx.at.map((i, axis) => offset(pool, i, -item(ctx.attrs.low, axis)));
@@ -202,6 +218,9 @@ export const LOWERINGS: ReadonlyMap<AnyOp, Lowering<object>> = new Map<AnyOp, Lo
   entry(sq.transpose, (ctx) => operand(ctx, 0)(ctx.attrs.perm.map((_, axis) => item(ctx.at, ctx.attrs.perm.indexOf(axis))))),
   entry(sq.slice, slice),
   entry(sq.pad, pad),
+  entry(sq.barrier, (ctx) => operand(ctx, 0)(ctx.at)),
+  entry(sq.dynamicSlice, dynamicSlice),
+  entry(sq.dynamicUpdateSlice, dynamicUpdateSlice),
   entry(sq.concat, concat),
   entry(sq.gather, gather),
   entry(sq.bucketHeads, bucketHeads),

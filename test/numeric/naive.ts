@@ -132,6 +132,12 @@ export const NAIVE: Readonly<Record<string, Element>> = {
     return Number.isNaN(value) ? 0 : value;
   },
   concat: joined,
+  barrier: ([x], index) => get(x!, index),
+  dynamic_slice: ([x, start], index, attrs) => get(x!, index.map((i, axis) => (axis === attrs["axis"] ? i + get(start!, []) : i))),
+  dynamic_update_slice: ([x, update, start], index, attrs) => {
+    const value = get(update!, index.map((i, axis) => (axis === attrs["axis"] ? i - get(start!, []) : i)));
+    return Number.isNaN(value) ? get(x!, index) : value;
+  },
   gather: ([table, ids], index) => {
     const rank = ids!.type.shape.length;
     return get(table!, [get(ids!, index.slice(0, rank)), ...index.slice(rank)]);
