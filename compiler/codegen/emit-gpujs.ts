@@ -90,6 +90,8 @@ class Emitter {
         return this.#stored(expr, expr.fn);
       case "walk":
         return this.#stored(expr, "sum");
+      case "fold":
+        return this.#fold(expr);
     }
   }
 
@@ -150,7 +152,7 @@ class Emitter {
   }
 
   #hasStatements(expr: Expr): boolean {
-    if (expr.kind === "let" || expr.kind === "reduce" || expr.kind === "walk") return true;
+    if (expr.kind === "let" || expr.kind === "reduce" || expr.kind === "walk" || expr.kind === "fold") return true;
     if (expr.kind === "select") return this.#isBranch(expr) || this.#hasStatements(expr.cond);
     if ((expr.kind === "unary" || expr.kind === "binary") && NAMING.has(expr.fn)) return true;
     return childrenOf(expr).some((child) => this.#hasStatements(child));
@@ -175,6 +177,16 @@ class Emitter {
       const term = this.#value(expr.body).text;
       this.#line(expr.fn === "sum" ? `${name} += ${term};` : `${name} = Math.max(${name}, ${term});`);
     });
+  }
+
+  /** gpu.js would take the type of the first value, be it an index, for the accumulator's. */
+  #fold({ accumulator, init, loop, next }: Expr & { kind: "fold" }): Code {
+    const first = this.#value(init).text;
+    this.#line(`let ${accumulator} = ${init.kind === "const" ? first : "0"};`);
+    if (init.kind !== "const") this.#line(`${accumulator} = ${first};`);
+    this.#integers.add(loop.name);
+    this.#block(`for (let ${loop.name} = 0; ${loop.name} < ${loop.extent}; ${loop.name}++)`, () => this.#assign(accumulator, next));
+    return code(accumulator, true);
   }
 
   #walk(name: string, expr: Expr & { kind: "walk" }): void {

@@ -61,6 +61,13 @@ const evaluate = (expr: Expr, inputs: readonly Input[], scope: Scope): number =>
     }
     case "walk":
       return walk(expr, inputs, scope);
+    case "fold": {
+      let last = value(expr.init);
+      forEach([expr.loop], scope, (inner) => {
+        last = evaluate(expr.next, inputs, new Map(inner).set(expr.accumulator, last));
+      });
+      return last;
+    }
   }
 };
 

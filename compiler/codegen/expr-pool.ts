@@ -107,6 +107,11 @@ export class ExprPool {
     return this.#intern(key, { kind: "walk", cursor, head, next, limit, body }, [head, next, body]);
   }
 
+  fold(accumulator: string, init: Expr, loop: Loop, next: Expr): Expr {
+    const key = `f${accumulator}:${loop.name}*${loop.extent}:${this.#ids([init, next])}`;
+    return this.#intern(key, { kind: "fold", accumulator, init, loop, next }, [init, next]);
+  }
+
   /** Rebuilds `expr` over rebuilt children. A `let` (which the pool never makes) is not accepted. */
   map(expr: Expr, child: (e: Expr) => Expr): Expr {
     switch (expr.kind) {
@@ -125,6 +130,8 @@ export class ExprPool {
         return this.reduce(expr.fn, expr.loops, child(expr.body));
       case "walk":
         return this.walk(expr.cursor, child(expr.head), child(expr.next), expr.limit, child(expr.body));
+      case "fold":
+        return this.fold(expr.accumulator, child(expr.init), expr.loop, child(expr.next));
       case "let":
         throw new InternalError("a let is not part of an expression graph");
     }
@@ -166,6 +173,12 @@ export class ExprPool {
         const head = this.adopt(expr.head, scope);
         return this.walk(cursor, head, this.adopt(expr.next, inner), expr.limit, this.adopt(expr.body, inner));
       }
+      case "fold": {
+        const accumulator = this.declare(expr.accumulator);
+        const loop = { ...expr.loop, name: this.declare(expr.loop.name, expr.loop.extent) };
+        const inner = new Map(scope).set(expr.accumulator, this.variable(accumulator)).set(expr.loop.name, this.variable(loop.name));
+        return this.fold(accumulator, this.adopt(expr.init, scope), loop, this.adopt(expr.next, inner));
+      }
       default:
         return this.map(expr, (e) => this.adopt(e, scope));
     }
@@ -194,6 +207,7 @@ export class ExprPool {
     const free = union(children.map((child) => this.free(child)));
     if (expr.kind === "reduce") return without(free, expr.loops.map((loop) => loop.name));
     if (expr.kind === "walk") return union([this.free(expr.head), without(free, [expr.cursor])]);
+    if (expr.kind === "fold") return union([this.free(expr.init), without(free, [expr.accumulator, expr.loop.name])]);
     return free;
   }
 }

@@ -116,6 +116,8 @@ export const structuralKey = (kernel: Kernel): string => {
         return `${expr.fn}(${expr.loops.map((loop) => `${declare(loop.name)}<${loop.extent}`).join()}:${text(expr.body)})`;
       case "walk":
         return `walk(${text(expr.head)};${declare(expr.cursor)}:${text(expr.next)};${expr.limit};${text(expr.body)})`;
+      case "fold":
+        return `fold(${text(expr.init)};${declare(expr.accumulator)},${declare(expr.loop.name)}<${expr.loop.extent}:${text(expr.next)})`;
     }
   };
   const axes = kernel.axes.map((axis) => `${declare(axis.name)}<${axis.extent}`).join();

@@ -38,7 +38,7 @@ export type BinaryFn =
 
 export type Expr =
   | { readonly kind: "const"; readonly value: number }
-  /** The value of an output axis, a reduction loop or a `let`. */
+  /** The value of an output axis, a loop, a cursor, an accumulator or a `let`. */
   | { readonly kind: "var"; readonly name: string }
   /** inputs[input][at[0], at[1], …], one index an axis, always within bounds. */
   | { readonly kind: "load"; readonly input: number; readonly at: readonly Expr[] }
@@ -57,4 +57,6 @@ export type Expr =
       readonly next: Expr;
       readonly limit: number;
       readonly body: Expr;
-    };
+    }
+  /** accumulator = init; for each index of the loop { accumulator = next }; its last value. A search halves an interval so. */
+  | { readonly kind: "fold"; readonly accumulator: string; readonly init: Expr; readonly loop: Loop; readonly next: Expr };

@@ -1,6 +1,6 @@
 /** @file From an expression graph back to a tree: where a shared or loop-invariant node is computed once, by a `let`.
  *
- *  A scope is the kernel's body, the body of a reduction, or one branch of a `select`. A node gets a `let` in the
+ *  A scope is the kernel's body, the body of a loop, or one branch of a `select`. A node gets a `let` in the
  *  outermost scope that knows its variables if it is used there more than once or only inside deeper loops, provided
  *  that scope certainly needs it: no load is hoisted out of a branch, whose condition may guard it. Index arithmetic,
  *  which is harmless and cheap, leaves branches as well when that takes it out of a loop. */
@@ -51,6 +51,8 @@ const build = (pool: ExprPool, expr: Expr, scope: Scope): Expr => {
       return { ...expr, body: inside(expr.body, expr.loops.map((loop) => loop.name)) };
     case "walk":
       return { ...expr, head: child(expr.head), next: inside(expr.next, [expr.cursor]), body: inside(expr.body, [expr.cursor]) };
+    case "fold":
+      return { ...expr, init: child(expr.init), next: inside(expr.next, [expr.accumulator, expr.loop.name]) };
     case "let":
       return { ...expr, value: child(expr.value), body: child(expr.body) };
   }
@@ -68,7 +70,7 @@ const nodesToBind = (pool: ExprPool, root: Expr, scope: Scope): readonly Expr[] 
     const ready = isReady(parent);
     for (const child of childrenOf(parent)) {
       uses.set(child, (uses.get(child) ?? 0) + 1);
-      if (!ready || (parent.kind === "reduce" && child === parent.body)) crossing.add(child);
+      if (!ready || child === loopBodyOf(parent)) crossing.add(child);
       visit(child);
     }
   };
@@ -96,6 +98,9 @@ const collectCertain = (expr: Expr, bound: ReadonlyMap<Expr, Expr>, into: Set<Ex
   else for (const child of childrenOf(expr)) collectCertain(child, bound, into);
 };
 
+/** What a loop that surely runs evaluates at every turn. */
+const loopBodyOf = (expr: Expr): Expr | null => (expr.kind === "reduce" ? expr.body : expr.kind === "fold" ? expr.next : null);
+
 export const childrenOf = (expr: Expr): readonly Expr[] => {
   switch (expr.kind) {
     case "const":
@@ -113,6 +118,8 @@ export const childrenOf = (expr: Expr): readonly Expr[] => {
       return [expr.body];
     case "walk":
       return [expr.head, expr.next, expr.body];
+    case "fold":
+      return [expr.init, expr.next];
     case "let":
       return [expr.value, expr.body];
   }
@@ -129,6 +136,7 @@ const isWorthNaming = (expr: Expr): boolean =>
 const defaultName = (expr: Expr): string => {
   if (expr.kind === "reduce") return expr.fn;
   if (expr.kind === "walk") return "sum";
+  if (expr.kind === "fold") return expr.accumulator;
   return isIndex(expr) ? "base" : "v";
 };
 

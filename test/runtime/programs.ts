@@ -226,6 +226,30 @@ function walk(): Fixture {
   return { name: "walk", program: program([kernel], [it]), entry: "forward", inputs: { next, x }, expected: { result: sums } };
 }
 
+/** For each wanted number, how many of the sorted keys are smaller: a binary search with a loop of constant length. */
+function binarySearch(): Fixture {
+  const [size, wanted] = [1000, 37];
+  const kernel: KernelSource = {
+    name: "lower_bound",
+    source: `function lower_bound(keys, wanted) {
+  let low = 0;
+  for (let s = 0; s < 10; s++) {
+    let probe = low + Math.pow(2, 9 - s);
+    probe = Math.floor(probe + 0.5);
+    low = (probe <= ${size} ? (keys[probe - 1] < wanted[this.thread.x] ? probe : low) : low);
+  }
+  return low;
+}`,
+    output: [wanted],
+    inputs: [size, wanted],
+  };
+  const keys = i32([size], Array.from({ length: size }, (_, at) => 3 * Math.floor(at / 4)));
+  const x = i32([wanted], Array.from({ length: wanted }, (_, at) => 21 * at));
+  const expected = values(x).map((key) => values(keys).filter((other) => other < key).length);
+  const it = entry("forward", [input("keys", 0, [size], { dtype: "i32" }), input("wanted", 1, [wanted], { dtype: "i32" })], [port("result", 2, [wanted])], [launch(0, [0, 1], 2)], [size, wanted, wanted]);
+  return { name: "binary search", program: program([kernel], [it]), entry: "forward", inputs: { keys, wanted: x }, expected: { result: expected } };
+}
+
 export const FIXTURES: readonly Fixture[] = [
   matmul(),
   softmax(),
@@ -236,6 +260,7 @@ export const FIXTURES: readonly Fixture[] = [
   passThrough(),
   noLaunches(),
   walk(),
+  binarySearch(),
   beyondTextures(3, 70_001),
   beyondTextures(40_009, 7),
 ];
