@@ -1,0 +1,129 @@
+/** @file What was measured of the attention heads of a trained model, as JSON: written by `subquad audit --json`, read by
+ *  `compile --statistics`, judged by `auto`. Everything is an average over the sequences of the measurement, except maxima.
+ *
+ *  Statistics are facts about the past: a choice made on them holds as long as the model stays like this. What is proven
+ *  about scores comes from the program (passes/attention/score-bound.ts) and needs no measurement. */
+
+/** The variance that sampling with this `c` adds, and how much it keeps. */
+export interface SampledPoint {
+  /** Settings of `sus` or `hybrid`. */
+  readonly c: number;
+  /** Degree of the control variate's polynomial; null for plain `sus`. */
+  readonly degree: number | null;
+  /** Entries kept a query row. */
+  readonly kept: number;
+  /** E[Var(g | batch)] / Var(g): the relative increase of the gradient's variance, traces over dq, dk and dv of the head. */
+  readonly increase: number;
+}
+
+/** How far the low-rank gradient is from the exact one. */
+export interface LowrankPoint {
+  readonly degree: number;
+  readonly form: "plugin" | "surrogate";
+  readonly features: "taylor" | "chebyshev";
+  /** ‖g̃ - g‖ / ‖g‖ over dq, dk and dv of the head together (Frobenius). */
+  readonly error: number;
+}
+
+export interface HeadStatistics {
+  readonly head: number;
+  /** Standard deviation of the unmasked scores s_ij. */
+  readonly scoreStd: number;
+  /** The largest |s_ij - s̄_i|, s̄_i the mean over the keys of the row: what a polynomial has to cover. */
+  readonly maxScore: number;
+  /** Mean entropy of a row of weights, in nats. */
+  readonly entropy: number;
+  readonly sampled: readonly SampledPoint[];
+  readonly lowrank: readonly LowrankPoint[];
+}
+
+export interface SiteStatistics {
+  /** As in the attribute `site` of the attention: `Block.0.SelfAttention`. */
+  readonly site: string;
+  /** Queries and keys at which it was measured. */
+  readonly queries: number;
+  readonly keys: number;
+  readonly heads: readonly HeadStatistics[];
+}
+
+export interface AttentionStatistics {
+  readonly version: 1;
+  readonly model: string;
+  readonly sites: readonly SiteStatistics[];
+}
+
+/** Says where in a JSON value something is not as it should be. */
+class Misfit extends Error {}
+
+type Reader<T> = (value: unknown, where: string) => T;
+
+const number: Reader<number> = (value, where) => {
+  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) throw new Misfit(`${where} is not a number >= 0`);
+  return value;
+};
+
+const text: Reader<string> = (value, where) => {
+  if (typeof value !== "string") throw new Misfit(`${where} is not a text`);
+  return value;
+};
+
+const oneOf = <T extends string | number>(...words: readonly T[]): Reader<T> => (value, where) => {
+  const found = words.find((word) => word === value);
+  if (found === undefined) throw new Misfit(`${where} is not ${words.join(" or ")}`);
+  return found;
+};
+
+const orNull = <T>(reader: Reader<T>): Reader<T | null> => (value, where) => (value === null ? null : reader(value, where));
+
+const list = <T>(reader: Reader<T>): Reader<readonly T[]> => (value, where) => {
+  if (!Array.isArray(value)) throw new Misfit(`${where} is not a list`);
+  return value.map((item: unknown, i) => reader(item, `${where}[${i}]`));
+};
+
+/** A record with exactly these fields; others are ignored, so that a newer writer can say more. */
+const record = <T extends object>(fields: { readonly [K in keyof T]-?: Reader<T[K]> }): Reader<T> => (value, where) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Misfit(`${where} is not an object`);
+  const given = new Map<string, unknown>(Object.entries(value));
+  const prefix = where === WHOLE ? "" : `${where}.`;
+  const read = Object.entries<Reader<unknown>>(fields).map(([key, reader]) => [key, reader(given.get(key), `${prefix}${key}`)]);
+  return Object.fromEntries(read) as T;
+};
+
+const WHOLE = "the file";
+
+const statistics = record<AttentionStatistics>({
+  version: oneOf<1>(1),
+  model: text,
+  sites: list(record<SiteStatistics>({
+    site: text,
+    queries: number,
+    keys: number,
+    heads: list(record<HeadStatistics>({
+      head: number,
+      scoreStd: number,
+      maxScore: number,
+      entropy: number,
+      sampled: list(record<SampledPoint>({ c: number, degree: orNull(number), kept: number, increase: number })),
+      lowrank: list(record<LowrankPoint>({
+        degree: number,
+        form: oneOf("plugin", "surrogate"),
+        features: oneOf("taylor", "chebyshev"),
+        error: number,
+      })),
+    })),
+  })),
+});
+
+/** The statistics that a JSON text holds; a string says what is wrong with it and where: `sites[0].heads[1].entropy is …`. */
+export const parseStatistics = (json: string): AttentionStatistics | string => {
+  try {
+    return statistics(JSON.parse(json), WHOLE);
+  } catch (error) {
+    if (error instanceof Misfit) return error.message;
+    if (error instanceof SyntaxError) return `not JSON: ${error.message}`;
+    throw error;
+  }
+};
+
+/** Indented, so that files can be compared. `parseStatistics` reads it. */
+export const printStatistics = (measured: AttentionStatistics): string => `${JSON.stringify(measured, null, 1)}\n`;
