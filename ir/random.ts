@@ -70,6 +70,14 @@ export const NUMBERS: Arithmetic<number> = {
   share: (value, body) => body(value),
 };
 
+/** The words of a key. Throws `RangeError` where they are not four numbers of 16 bits. */
+export const keyWords = (key: ArrayLike<number>): Words<number> => {
+  const [a = -1, b = -1, c = -1, d = -1] = Array.from(key);
+  const words: Words<number> = [a, b, c, d];
+  if (key.length === 4 && words.every((word) => Number.isInteger(word) && word >= 0 && word < KEY_WORD_LIMIT)) return words;
+  throw new RangeError(`a key is four whole numbers below ${KEY_WORD_LIMIT}, given [${Array.from(key).join(", ")}]`);
+};
+
 /** How many leading axes count in the high word: the others' product, the range of the low word, stays within 2^24. */
 export const highAxes = (shape: readonly number[]): number => {
   let product = 1;

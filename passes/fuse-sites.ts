@@ -3,7 +3,7 @@
 import type { AnyOp, Operation, Value } from "../ir/core.ts";
 import {
   broadcast, bucketHeads, bucketNext, bucketSum, concat, constant, dynamicSlice, dynamicUpdateSlice, einsum, gather, iota,
-  pad, randomUniform, reduceMax, reduceSum, reshape, slice, transpose,
+  pad, randomAt, randomUniform, reduceMax, reduceSum, reshape, slice, transpose,
 } from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
 import { loopCount, readsOf } from "./kernel-cost.ts";
@@ -136,6 +136,8 @@ class IndexNumbers {
     const operand = operation.operands[i];
     if (operand !== undefined && isSingle(operand)) return ONLY;
     if (!MOVES.has(operation.op)) return at;
+    // Its counters are read like an elementwise op's operands, only its key is not.
+    if (operation.op === randomAt && i > 0) return at;
     const key = at * 2 ** 26 + this.#move(operation, i);
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
@@ -171,5 +173,5 @@ const moveText = ({ op, attrs }: Operation): string | null => {
 /** Ops that read their operands at another index than their own; all others are elementwise. */
 const MOVES: ReadonlySet<AnyOp> = new Set<AnyOp>([
   broadcast, transpose, slice, reshape, pad, concat, gather, reduceSum, reduceMax, einsum, bucketHeads, bucketNext,
-  bucketSum, randomUniform, dynamicSlice, dynamicUpdateSlice,
+  bucketSum, randomUniform, randomAt, dynamicSlice, dynamicUpdateSlice,
 ]);

@@ -12,6 +12,7 @@ const COST: ReadonlyMap<AnyOp, number> = new Map<AnyOp, number>([
   ...[sq.exp, sq.log, sq.sin, sq.cos, sq.tanh, sq.logistic, sq.erf].map((op): [AnyOp, number] => [op, 12]),
   [sq.pow, 24],
   [sq.randomUniform, 60],
+  [sq.randomAt, 60],
 ]);
 
 /** Time of one element of the result, its own loop included. */

@@ -11,7 +11,7 @@ import { strides } from "../../ir/types.ts";
 import { compareIndex, divide, flatten, offset, remainder } from "./index-expr.ts";
 import type { BinaryFn, Expr, Loop, UnaryFn } from "./kernel.ts";
 import type { ExprPool } from "./expr-pool.ts";
-import { randomElement } from "./lower-random.ts";
+import { randomAtElement, randomElement } from "./lower-random.ts";
 
 /** The element of an operand at an index for every axis. */
 export type Access = (at: readonly Expr[]) => Expr;
@@ -228,4 +228,5 @@ export const LOWERINGS: ReadonlyMap<AnyOp, Lowering<object>> = new Map<AnyOp, Lo
   entry(sq.bucketSum, bucketSum),
   entry(sq.einsum, einsum),
   entry(sq.randomUniform, randomElement),
+  entry(sq.randomAt, randomAtElement),
 ]);

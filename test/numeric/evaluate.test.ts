@@ -12,7 +12,7 @@ import { reverse } from "./reverse.ts";
 import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, source, typesOf } from "./support.ts";
 
 /** What has no naive form: its values are the generator's, held by golden values and statistics in random.test.ts. */
-const ELSEWHERE = ["random_uniform"];
+const ELSEWHERE = ["random_uniform", "random_at"];
 
 const KERNEL_OPS = OPS.filter((op) => op.expand === null && !ELSEWHERE.includes(op.mnemonic));
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { COUNTER_HIGH_LIMIT, COUNTER_LOW_LIMIT, draw, highAxes, NUMBERS, SITE_LIMIT, UNIT } from "../../ir/random.ts";
 import type { Arithmetic, Words } from "../../ir/random.ts";
 import { evaluateOp } from "../../ir/interpret.ts";
-import { randomUniform } from "../../ir/ops/index.ts";
+import { randomAt, randomUniform } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
 import { source } from "./support.ts";
 
@@ -181,5 +181,31 @@ describe("random_uniform", () => {
     const key = Float64Array.of(0, 0, 0, 65536);
     const run = (): unknown => evaluateOp(randomUniform, [key], [tensor("i32", [4])], [type], { site: 0, type });
     expect(run).toThrow("four whole numbers below 65536");
+  });
+});
+
+describe("random_at", () => {
+  const key = Float64Array.of(9, 8, 7, 65535);
+  const at = (high: readonly number[], low: readonly number[]): readonly number[] => {
+    const types = [tensor("i32", [4]), tensor("i32", [low.length]), tensor("i32", [low.length])];
+    const data = [key, Float64Array.from(high), Float64Array.from(low)];
+    return [...evaluateOp(randomAt, data, types, [tensor("f32", [low.length])], { site: 5 }).results[0]!];
+  };
+
+  it("gives the numbers that random_uniform gives the elements with these counters", () => {
+    const type = tensor("f32", [3, 2048, 8192]);
+    const rows = [0, 5, 2047];
+    const high = rows.map((_, b) => b);
+    const low = rows.map((row, b) => row * 8192 + 100 * b);
+    const all = evaluateOp(randomUniform, [key], [tensor("i32", [4])], [tensor("f32", [12])], { site: 5, type: tensor("f32", [12]) });
+    expect(highAxes(type.shape)).toBe(1);
+    expect(at(high, low)).toEqual(high.map((word, i) => uniform([9, 8, 7, 65535], 5, word, low[i]!)));
+    expect(at(new Array<number>(12).fill(0), Array.from({ length: 12 }, (_, i) => i))).toEqual([...all.results[0]!]);
+  });
+
+  it("refuses counters that it cannot honour", () => {
+    expect(() => at([COUNTER_HIGH_LIMIT], [0])).toThrow("high counter 4096");
+    expect(() => at([0], [COUNTER_LOW_LIMIT])).toThrow("low counter 16777216");
+    expect(() => at([0], [-1])).toThrow("low counter -1");
   });
 });
