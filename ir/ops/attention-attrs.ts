@@ -11,8 +11,12 @@ import { describe, sameShape } from "../types.ts";
 
 /** Optional operands, in the order they must be given.
  *  lengths i32 [B]: keys at index >= lengths[b] are masked.   mask i1 [B or 1, H or 1, N, M]: 1 where i may attend to j.
- *  bias f32 [B or 1, H or 1, N, M]: added to the scaled scores.   d_lse f32 [B, H, N]: only `attention_vjp`. */
-export const EXTRAS = ["lengths", "mask", "bias", "d_lse"] as const;
+ *  bias f32 [B or 1, H or 1, N, M]: added to the scaled scores.   dropout_key i32 [4]: the key of the dropout's draws.
+ *  active i1 [B, H]: the heads whose gradient is wanted, that of others is 0.   d_lse f32 [B, H, N].
+ *  The last two belong to `attention_vjp`. */
+export const EXTRAS = ["lengths", "mask", "bias", "dropout_key", "active", "d_lse"] as const;
+
+const OF_GRADIENT: readonly AttentionExtra[] = ["active", "d_lse"];
 
 export type AttentionExtra = (typeof EXTRAS)[number];
 
@@ -44,7 +48,7 @@ export interface Named<T> {
   readonly maybe: (name: AttentionExtra) => T | null;
 }
 
-const namedBy = <T>(names: readonly string[], operands: readonly T[]): Named<T> => {
+export const namedBy = <T>(names: readonly string[], operands: readonly T[]): Named<T> => {
   const find = (name: string): T | null => operands[names.indexOf(name)] ?? null;
   const need = (name: string): T => {
     const found = find(name);
@@ -109,12 +113,13 @@ export const structuralKeys = (
 
 /** The first of these constraints that does not hold. `leading` are the operands before the extras.
  *  C0  one operand for each of `leading` and of the extras
- *  C1  extras in order lengths, mask, bias, d_lse (only in attention_vjp), each at most once
+ *  C1  extras in the order of EXTRAS, each at most once; active and d_lse only in attention_vjp
  *  C2  q, k, v: f32 of rank 4
  *  C3  q [B,H,N,K], k [B,G,M,K], v [B,G,M,E], H a multiple of G
  *  C4  lengths: i32 [B]
  *  C5  mask: i1, bias: f32, both [B or 1, H or 1, N, M]
- *  C6  window an integer >= 0, scale finite */
+ *  C6  window an integer >= 0, scale finite
+ *  C8  active: i1 [B,H] */
 export const checkAttention = (
   operands: readonly TensorType[],
   attrs: AttentionAttrs,
@@ -123,8 +128,8 @@ export const checkAttention = (
   const ranks = attrs.extras.map((extra) => EXTRAS.indexOf(extra));
   if (ranks.some((rank, i) => i > 0 && rank <= (ranks[i - 1] ?? -1)))
     return violates("C1", `extras [${attrs.extras.join(", ")}] are not in the order ${EXTRAS.join(", ")}`);
-  if (attrs.extras.includes("d_lse") && leading.length === FORWARD.length)
-    return violates("C1", "d_lse belongs to attention_vjp");
+  const early = leading.includes("d_o") ? undefined : OF_GRADIENT.find((extra) => attrs.extras.includes(extra));
+  if (early !== undefined) return violates("C1", `${early} belongs to attention_vjp`);
   const expected = leading.length + attrs.extras.length;
   if (operands.length !== expected) return violates("C0", `takes ${expected} operands, given ${operands.length}`);
   const types = namedBy([...leading, ...attrs.extras], operands);
@@ -144,6 +149,9 @@ const checkShapes = (types: Named<TensorType>): Violation | null => {
 
 const checkMasks = (types: Named<TensorType>): Violation | null => {
   const { B, H, N, M } = attentionSizes(types);
+  const active = types.maybe("active");
+  if (active !== null && (active.dtype !== "i1" || !sameShape(active, { ...active, shape: [B, H] })))
+    return violates("C8", `active is ${describe(active)}, expected i1[${B}, ${H}]`);
   const lengths = types.maybe("lengths");
   if (lengths !== null && (lengths.dtype !== "i32" || !sameShape(lengths, { ...lengths, shape: [B] })))
     return violates("C4", `lengths is ${describe(lengths)}, expected i32[${B}]`);

@@ -63,6 +63,10 @@ const extraOperand = (example: Case, extra: AttentionExtra): ExampleOperand => {
       return { type: typeOf(sizes, "i1", example.mask ?? "BHNM"), elements: "bool" };
     case "bias":
       return { type: typeOf(sizes, "f32", example.bias ?? "BHNM"), elements: "normal" };
+    case "dropout_key":
+      return { type: tensor("i32", [4]), elements: "key" };
+    case "active":
+      return { type: typeOf(sizes, "i1", "BH"), elements: "bool" };
     case "d_lse":
       return { type: typeOf(sizes, "f32", "BHN"), elements: "normal" };
   }

@@ -29,6 +29,8 @@ const setup = (sizes: Sizes, masks: { causal: boolean; window: number; extras: r
     lengths: tensor("i32", [B]),
     mask: tensor("i1", wide),
     bias: tensor("f32", wide),
+    dropout_key: tensor("i32", [4]),
+    active: tensor("i1", [B, H]),
     d_lse: tensor("f32", [B, H, N]),
   };
   const elementsOf = { f32: "normal", i32: "index", i1: "bool" } as const;
