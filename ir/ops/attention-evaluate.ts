@@ -8,7 +8,7 @@ import type { AttentionAttrs, AttentionSizes, Named } from "./attention-attrs.ts
 import { biasIsSummed } from "./attention-cost.ts";
 
 /** One query and the keys it attends to. Offsets are into the flat data. The arrays are reused from row to row. */
-interface Row {
+export interface Row {
   /** Index of (b, h, i): times K into q, times E into o, as it is into lse. */
   readonly query: number;
   /** Index of (b, g, 0): plus j, times K into k, times E into v. */
@@ -23,7 +23,7 @@ interface Row {
   readonly counted: number;
 }
 
-interface Problem extends Named<Data> {
+export interface Problem extends Named<Data> {
   readonly attrs: AttentionAttrs;
   readonly sizes: AttentionSizes;
   /** Strides of the sequence and the head axis of mask and bias: 0 where the axis is broadcast. */
@@ -34,7 +34,7 @@ interface Problem extends Named<Data> {
 
 type Operands = <T>(operands: readonly T[], attrs: AttentionAttrs) => Named<T>;
 
-const problemOf = (ctx: EvaluateContext<AttentionAttrs>, operands: Operands): Problem => {
+export const problemOf = (ctx: EvaluateContext<AttentionAttrs>, operands: Operands): Problem => {
   const types = operands(ctx.operandTypes, ctx.attrs);
   const sizes = attentionSizes(types);
   const rowIn = (name: "mask" | "bias") => {
@@ -53,25 +53,25 @@ const problemOf = (ctx: EvaluateContext<AttentionAttrs>, operands: Operands): Pr
   };
 };
 
-const get = (data: Data, index: number): number => data[index] as number;
+export const get = (data: Data, index: number): number => data[index] as number;
 
-const bump = (data: Data, index: number, by: number): void => {
+export const bump = (data: Data, index: number, by: number): void => {
   data[index] = get(data, index) + by;
 };
 
-const dot = (a: Data, ai: number, b: Data, bi: number, width: number): number => {
+export const dot = (a: Data, ai: number, b: Data, bi: number, width: number): number => {
   let sum = 0;
   for (let x = 0; x < width; x++) sum += get(a, ai + x) * get(b, bi + x);
   return sum;
 };
 
 /** to[at…] += factor * from[start…] */
-const accumulate = (to: Data, at: number, from: Data, start: number, width: number, factor: number): void => {
+export const accumulate = (to: Data, at: number, from: Data, start: number, width: number, factor: number): void => {
   for (let x = 0; x < width; x++) bump(to, at + x, factor * get(from, start + x));
 };
 
 /** Visits every query of every head, with its scores. */
-const forEachRow = (problem: Problem, visit: (row: Row) => void): void => {
+export const forEachRow = (problem: Problem, visit: (row: Row) => void): void => {
   const { B, H, G, N, M, K } = problem.sizes;
   const [q, k, bias] = [problem.need("q"), problem.need("k"), problem.maybe("bias")];
   const keys = new Int32Array(M);

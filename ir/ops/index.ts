@@ -12,11 +12,14 @@ import * as dynamicSlice from "./dynamic-slice.ts";
 import * as cumsum from "./cumsum.ts";
 import * as bucket from "./bucket.ts";
 import * as gather from "./gather.ts";
+import * as take from "./take.ts";
 import * as contract from "./contract.ts";
 import * as random from "./random.ts";
+import * as monomials from "./monomials.ts";
 import * as softmax from "./softmax.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import * as attention from "./attention.ts";
+import * as attentionSampled from "./attention-sampled.ts";
 import * as optimizer from "./optimizer.ts";
 
 export * from "./elementwise.ts";
@@ -29,16 +32,19 @@ export * from "./dynamic-slice.ts";
 export * from "./cumsum.ts";
 export * from "./bucket.ts";
 export * from "./gather.ts";
+export * from "./take.ts";
 export * from "./contract.ts";
 export * from "./random.ts";
+export * from "./monomials.ts";
 export * from "./softmax.ts";
 export * from "./cross-entropy.ts";
 export * from "./attention.ts";
+export * from "./attention-sampled.ts";
 export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
-  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, contract, random,
-  softmax, crossEntropy, attention, optimizer,
+  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, contract, random,
+  monomials, softmax, crossEntropy, attention, attentionSampled, optimizer,
 ];
 
 export const OPS: readonly AnyOp[] = FAMILIES.flatMap((family) => Object.values(family));

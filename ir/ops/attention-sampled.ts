@@ -1,0 +1,75 @@
+/** @file Attention whose forward pass also draws which of its entries the backward pass will use, and that backward pass.
+ *  Pankov and Harik, "SUS backprop" (arXiv 2505.15080): an unbiased gradient whose cost is linear in the length.
+ *
+ *  Each weight w_ij is kept with probability q_ij = min(1, c w_ij) and then stands for w~_ij = w_ij / q_ij = max(w_ij, 1 / c),
+ *  so that E w~ = w: dq, dk and dv are linear in w~ once delta_i = d_o_i . o_i is taken from the exact output, and so are
+ *  unbiased. The sum of the variances of dv is at most |d_o|^2 / c.
+ *
+ *  Constraints: attention-sampled-attrs.ts; costs: attention-sampled-cost.ts. */
+
+import { defineOp } from "../core.ts";
+import type { Op, Value } from "../core.ts";
+import { at } from "../tensor-data.ts";
+import type { AttentionExtra } from "./attention-attrs.ts";
+import {
+  checkSampled, checkSampledVjp, SAMPLED_BACKWARD, sampledCodecs, sampledOperands, sampledResults, sampledVjpOperands,
+} from "./attention-sampled-attrs.ts";
+import type { SampledAttrs } from "./attention-sampled-attrs.ts";
+import { sampledFlops, sampledVjpFlops } from "./attention-sampled-cost.ts";
+import { evaluateSampled, evaluateSampledVjp } from "./attention-sampled-evaluate.ts";
+import { sampledExamples, sampledVjpExamples } from "./attention-sampled-examples.ts";
+import { expandSampled } from "./attention-sampled-expand.ts";
+import { expandSampledVjp } from "./attention-sampled-vjp-expand.ts";
+import { zeros } from "./helpers.ts";
+
+/** o and lse of `attention`; kept i32 [B,H,N,S], the keys kept of each row, ascending, -1 in empty slots; weights, their w~;
+ *  with `control`, a polynomial P that stands for exp, gate [B,H,N]: 1 where the row is drawn from rho = w - w^ with
+ *  w^_ij = P(s_ij - scale q_i . center) / sum_j P(…), w~ = rho / q, q = min(1, c |rho_ij| / sum_j |rho_ij|), which it is
+ *  where that has less variance. The gradient of w^ is `attention_vjp_lowrank`'s.
+ *
+ *  Its derivative is `attention_vjp_sampled`, an estimate: its expectation over keys is the derivative of o and lse. Through
+ *  weights and gate nothing flows, as a draw is no function of q and k. */
+export const attentionSampled: Op<readonly Value[], SampledAttrs> = defineOp({
+  mnemonic: "attention_sampled",
+  summary: "attention, and a sample of its weights for a backward pass that is linear in the length",
+  operands: ["q", "k", "v", "key", "center/extras..."],
+  results: ["o", "lse", "kept", "weights", "gate..."],
+  attrs: sampledCodecs,
+  infer: (operands, attrs) => checkSampled(operands, attrs) ?? sampledResults(sampledOperands(operands, attrs), attrs),
+  evaluate: evaluateSampled,
+  vjp: ({ b, operands, results, attrs, cotangents: [dO = null, dLse = null] }) => {
+    const [q, k, v, o, kept, weights] = [at(operands, 0), at(operands, 1), at(operands, 2), at(results, 0), at(results, 2), at(results, 3)];
+    if (dO === null && dLse === null) return operands.map(() => null);
+    const first = operands.length - attrs.extras.length;
+    const ofLse: readonly AttentionExtra[] = dLse === null ? [] : ["d_lse"];
+    const given = [q, k, v, o, kept, weights, dO ?? zeros(b, o.type), ...operands.slice(first), ...(dLse === null ? [] : [dLse])];
+    const [dq = null, dk = null, dv = null, dBias = null] = b.all(attentionVjpSampled, given, { ...attrs, extras: [...attrs.extras, ...ofLse] });
+    return operands.map((_, i) => [dq, dk, dv][i] ?? (attrs.extras[i - first] === "bias" ? dBias : null));
+  },
+  expand: expandSampled,
+  flops: sampledFlops,
+  examples: sampledExamples,
+});
+
+/** delta_i = d_o_i . o_i - d_lse_i, and for each kept entry  m = w~ (z d_o_i . v_j - delta_i):
+ *  dq_i += scale m k_j    dk_j += scale m q_i    dv_j += w~ z d_o_i    dbias_ij += m, summed where the bias was broadcast;
+ *  z is 1, or dropout's multiplier. No score is computed again; 8 d operations a slot. */
+export const attentionVjpSampled: Op<readonly Value[], SampledAttrs> = defineOp({
+  mnemonic: "attention_vjp_sampled",
+  summary: "gradients of attention with respect to q, k, v (and bias), from a sample of its weights",
+  operands: [...SAMPLED_BACKWARD, "extras..."],
+  results: ["dq", "dk", "dv", "dbias..."],
+  attrs: sampledCodecs,
+  infer: (operands, attrs) => {
+    const wrong = checkSampledVjp(operands, attrs);
+    if (wrong !== null) return wrong;
+    const types = sampledVjpOperands(operands, attrs);
+    const bias = types.maybe("bias");
+    return [types.need("q"), types.need("k"), types.need("v"), ...(bias === null ? [] : [bias])];
+  },
+  evaluate: evaluateSampledVjp,
+  vjp: "by-expansion",
+  expand: expandSampledVjp,
+  flops: sampledVjpFlops,
+  examples: sampledVjpExamples,
+});
