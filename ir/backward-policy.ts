@@ -62,11 +62,13 @@ const degreeFrom = (least: number): Check => [
   `must be a whole number from ${least} to ${LARGEST_DEGREE}`,
 ];
 
+const NUMBER_KIND = "a number";
+
 const number = ([holds, wish]: Check, doc: string, fallback?: number | null): PolicySetting => ({
   fallback,
-  takes: "a number",
+  takes: NUMBER_KIND,
   words: [],
-  objection: (value) => (typeof value !== "number" ? "is a number" : holds(value) ? null : wish),
+  objection: (value) => (typeof value !== "number" ? `is ${NUMBER_KIND}` : holds(value) ? null : wish),
   doc,
 });
 
@@ -133,6 +135,10 @@ export const POLICIES: { readonly [K in PolicyKind]: PolicyRecord } = {
 };
 
 export const isPolicyKind = (name: string): name is PolicyKind => Object.hasOwn(POLICIES, name);
+
+/** Is the setting one of words, such as `sampler`, or of true and false? */
+export const takesWord = (kind: PolicyKind, key: string): boolean =>
+  Object.hasOwn(POLICIES[kind].settings, key) && POLICIES[kind].settings[key]?.takes !== NUMBER_KIND;
 
 /** Null, or what is wrong with one setting: `` `c` must be positive ``. */
 export const settingObjection = (kind: PolicyKind, key: string, value: SettingValue): string | null => {

@@ -1,7 +1,8 @@
 /** @file The names inside one declaration: its arguments, parameters and `let`s, and what it calls. */
 
+import { isPolicyKind, takesWord } from "../../ir/backward-policy.ts";
 import type { Span } from "../../ir/span.ts";
-import type { Block, Declaration, Expr, Name, ParamDecl, Statement, TypeExpr } from "../syntax/ast.ts";
+import type { Arg, BackwardRule, Block, Declaration, Expr, Name, ParamDecl, Statement, TypeExpr } from "../syntax/ast.ts";
 import { BUILTINS, builtinByName } from "./builtins/index.ts";
 import type { Reporter } from "./report.ts";
 import { lookupDefinition } from "./sources.ts";
@@ -42,7 +43,7 @@ export class BodyNames {
   check(decl: Declaration): void {
     this.#decl = decl;
     if (decl.kind === "optimizer") for (const arg of decl.args) this.#expr(arg.value);
-    if (decl.kind === "backward") for (const rule of decl.rules) for (const arg of rule.args) this.#expr(arg.value);
+    if (decl.kind === "backward") for (const rule of decl.rules) for (const arg of rule.args) this.#setting(rule, arg);
     if (decl.kind === "layer" || decl.kind === "fn") for (const name of decl.dimParams) this.#dimParams.add(name.text);
     if (!("params" in decl)) return;
     for (const param of decl.params) this.#argument(param);
@@ -50,6 +51,13 @@ export class BodyNames {
     if (decl.body.kind === "block") this.#body(decl.body);
     else this.#expr(decl.body);
     this.#reportUnused();
+  }
+
+  /** Words such as `bernoulli` name nothing; `backwardRules` knows them. */
+  #setting(rule: BackwardRule, { name, value }: Arg): void {
+    const kind = rule.policy.text;
+    const isWord = value.kind === "name" && name !== null && isPolicyKind(kind) && takesWord(kind, name.text);
+    if (!isWord) this.#expr(value);
   }
 
   #argument(param: ParamDecl): void {

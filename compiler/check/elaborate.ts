@@ -2,6 +2,7 @@
  *  loss again with dropout on for `train_loss`. */
 
 import type { AttrNode } from "../../ir/attrs.ts";
+import { policyAt, rulesAttribute } from "../../ir/site-pattern.ts";
 import type { BackwardDecl, BackwardRule, Declaration, LayerDecl, LossDecl, ModelDecl, OptimizerDecl, ParamDecl } from "../syntax/ast.ts";
 import { frameFor } from "./calls.ts";
 import { Context } from "./context.ts";
@@ -16,7 +17,7 @@ import { describeValue } from "./shapes.ts";
 import { sitesOf } from "./sites.ts";
 import type { Program, Unit } from "./sources.ts";
 import { runBody } from "./statements.ts";
-import { backwardPolicies, optimizerLine } from "./training.ts";
+import { backwardRules, optimizerLine } from "./training.ts";
 import { checkResult, typeOf } from "./types.ts";
 import * as poly from "../../ir/poly.ts";
 
@@ -101,9 +102,10 @@ const trainingFacts = (
   const backward: BackwardDecl | undefined = find(shared.program.main, "backward");
   const optimizer: OptimizerDecl | undefined = find(shared.program.main, "optimizer");
   const sites = shared.reporter.failed ? null : sitesOf(nodes, model).candidates;
-  const policyOf = backwardPolicies(ctx, backward?.rules ?? [], given, sites);
+  const rules = backwardRules(ctx, backward?.rules ?? [], given, sites);
   const line = optimizer === undefined ? null : optimizerLine(ctx, optimizer);
-  return { policyOf, attrs: line === null ? {} : { optimizer: { kind: "string", value: line } } };
+  const attrs = { ...rulesAttribute(rules), ...(line === null ? {} : { optimizer: { kind: "string", value: line } as const }) };
+  return { policyOf: (site) => policyAt(rules, site), attrs };
 };
 
 const entryOf = (

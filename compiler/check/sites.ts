@@ -1,5 +1,6 @@
 /** @file Names the places where attention is computed: the path of the layer, with `#0`, `#1`, … where it has several. */
 
+import { nextSite } from "../../ir/site-pattern.ts";
 import type { Node, Site } from "./program.ts";
 
 export interface Sites {
@@ -26,9 +27,14 @@ const numbered = (nodes: readonly Node[], model: string): ReadonlyMap<Node, stri
 
 export const sitesOf = (nodes: readonly Node[], model: string): Sites => {
   const names = numbered(nodes.filter((node) => node.form.kind === "attention"), model);
+  const taken = new Set(names.values());
+  // A softmax is named as `recognize-attention` would name its attention: after those of its layer that are written as such.
   const candidates = nodes.flatMap((node): Site[] => {
-    const name = names.get(node) ?? (node.form.kind === "softmax" ? node.path || model : undefined);
-    return name === undefined ? [] : [{ name, path: node.path, span: node.span }];
+    const own = names.get(node);
+    if (own === undefined && node.form.kind !== "softmax") return [];
+    const name = own ?? nextSite(taken, node.path || model);
+    taken.add(name);
+    return [{ name, path: node.path, span: node.span }];
   });
-  return { names, candidates: candidates.filter((site, i) => candidates.findIndex((other) => other.name === site.name) === i) };
+  return { names, candidates };
 };

@@ -1,12 +1,15 @@
 /** @file `optimizer …` and `backward { … }`: facts about training, checked and carried in the program. */
 
+import { POLICIES, isPolicyKind, takesWord, makePolicy, printPolicy, settingObjection } from "../../ir/backward-policy.ts";
+import type { PolicyKind, SettingValue } from "../../ir/backward-policy.ts";
 import { OPTIMIZERS, parseOptimizer, printOptimizer } from "../../ir/optimizer-spec.ts";
+import { matchesSite } from "../../ir/site-pattern.ts";
+import type { SiteRule } from "../../ir/site-pattern.ts";
 import type { Arg, BackwardRule, OptimizerDecl } from "../syntax/ast.ts";
 import type { Context } from "./context.ts";
 import { evaluate } from "./expressions.ts";
 import type { Site, Value } from "./program.ts";
 import { describeValue } from "./shapes.ts";
-import { matchesSite } from "./site-pattern.ts";
 import { didYouMean } from "./suggest.ts";
 
 /** The canonical line; null after an error. */
@@ -51,36 +54,17 @@ const settingText = (value: Value): string | null => {
   return items.every((item) => item !== null) ? `(${items.join(", ")})` : null;
 };
 
-interface Policy {
-  /** Its settings, each required; and what a value must be. */
-  readonly settings: Readonly<Record<string, (value: number) => string | null>>;
-  readonly built: boolean;
-}
-
-const positive = (value: number): string | null => (value > 0 ? null : "must be positive");
-const degree = (value: number): string | null => (Number.isInteger(value) && value > 0 ? null : "must be a positive whole number");
-
-/** How the gradient of attention can be computed. Those that are not built are checked for form and refused. */
-export const POLICIES: Readonly<Record<string, Policy>> = {
-  exact: { settings: {}, built: true },
-  sus: { settings: { c: positive }, built: false },
-  lowrank: { settings: { degree }, built: false },
-  hybrid: { settings: {}, built: false },
-  auto: { settings: {}, built: false },
-};
-
-/** The policy of every site: the last rule that matches wins. A rule that matches nothing is a mistake, `**` excepted;
- *  `sites` is null where mistakes left the model incomplete, and nothing can be said. Rules `given` from outside come after
- *  the `written` ones, which need not be built where a given one is for all sites. */
-export const backwardPolicies = (
+/** The rules for the sites of attention, in order: the last one that matches wins. A rule that matches nothing is a
+ *  mistake, `**` excepted; `sites` is null where mistakes left the model incomplete, and nothing can be said. Rules `given`
+ *  from outside come after the `written` ones. */
+export const backwardRules = (
   ctx: Context,
   written: readonly BackwardRule[],
   given: readonly BackwardRule[],
   sites: readonly Site[] | null,
-): ((site: string) => string) => {
+): readonly SiteRule[] => {
   const all = [...written, ...given];
-  const overridden = given.some((rule) => rule.pattern.text === "**");
-  const rules = all.map((rule) => ({ pattern: rule.pattern.text, policy: policyText(ctx, rule, overridden && written.includes(rule)) }));
+  const rules = all.map((rule) => ({ pattern: rule.pattern.text, policy: policyText(ctx, rule) }));
   for (const rule of all) {
     const pattern = rule.pattern.text;
     if (sites === null || pattern === "**" || sites.some((site) => matchesSite(pattern, site.name))) continue;
@@ -90,48 +74,60 @@ export const backwardPolicies = (
       ...didYouMean(pattern, names),
     });
   }
-  return (site) => rules.findLast((rule) => matchesSite(rule.pattern, site))?.policy ?? "exact";
+  return rules;
 };
 
 const abbreviate = (names: readonly string[]): string =>
   names.length <= 8 ? names.join(", ") : `${names.slice(0, 6).join(", ")}, … and ${names.at(-1) ?? ""} (${names.length} in all)`;
 
-const policyText = (ctx: Context, rule: BackwardRule, unused: boolean): string => {
-  const policy = POLICIES[rule.policy.text];
-  if (policy === undefined) {
+/** The canonical text of a rule's policy; `exact` after an error. */
+const policyText = (ctx: Context, rule: BackwardRule): string => {
+  const kind = rule.policy.text;
+  if (!isPolicyKind(kind)) {
     const known = Object.keys(POLICIES);
-    ctx.error("SQ0502", `there is no policy \`${rule.policy.text}\``, rule.policy.span, {
-      notes: [`there are ${known.join(", ")}`],
-      ...didYouMean(rule.policy.text, known),
-    });
+    ctx.error("SQ0502", `there is no policy \`${kind}\``, rule.policy.span, { notes: [`there are ${known.join(", ")}`], ...didYouMean(kind, known) });
     return "exact";
   }
-  const good = policySettings(ctx, rule, policy, rule.args);
-  if (good && !policy.built && !unused)
-    ctx.error("SQ0501", `the policy \`${rule.policy.text}\` is not built yet`, rule.policy.span, { hint: "use `exact`" });
-  return rule.policy.text;
+  const given = policySettings(ctx, kind, rule.args);
+  const policy = given === null ? null : makePolicy(kind, given);
+  if (typeof policy === "string") ctx.error("SQ0503", policy, rule.span);
+  return policy === null || typeof policy === "string" ? "exact" : printPolicy(policy);
 };
 
-const policySettings = (ctx: Context, rule: BackwardRule, policy: Policy, args: readonly Arg[]): boolean => {
-  const names = Object.keys(policy.settings);
+/** The settings by name, each checked; null after an error. A first one without a name is the first there is. */
+const policySettings = (ctx: Context, kind: PolicyKind, args: readonly Arg[]): ReadonlyMap<string, SettingValue> | null => {
+  const { settings } = POLICIES[kind];
+  const given = new Map<string, SettingValue>();
   for (const arg of args) {
-    const key = arg.name?.text ?? names[0] ?? "";
-    const test = policy.settings[key];
-    const value = evaluate(ctx, arg.value);
-    if (value.kind === "error") return false;
-    const wrong =
-      test === undefined
-        ? `\`${rule.policy.text}\` takes ${names.length === 0 ? "no settings" : names.join(", ")}`
-        : value.kind !== "number"
-          ? `\`${key}\` is a number, not ${describeValue(value)}`
-          : test(value.value) === null
-            ? null
-            : `\`${key}\` ${test(value.value) ?? ""}`;
-    if (wrong === null) continue;
-    ctx.error("SQ0503", wrong, arg.span);
-    return false;
+    const key = arg.name?.text ?? (arg === args[0] ? Object.keys(settings)[0] : undefined);
+    if (key !== undefined && given.has(key)) return refuse(ctx, `\`${key}\` is given twice`, arg);
+    if (key === undefined) return refuse(ctx, Object.keys(settings).length === 0 ? `\`${kind}\` takes no settings` : "a setting needs its name", arg);
+    const value = takesWord(kind, key) && arg.value.kind === "name" ? arg.value.text : settingOf(ctx, arg);
+    if (value === null) return null;
+    const wrong = settingObjection(kind, key, value);
+    if (wrong !== null) return refuse(ctx, wrong, arg, meant(kind, key, value));
+    given.set(key, value);
   }
-  const missing = names.filter((name, i) => !args.some((arg) => (arg.name?.text ?? (i === 0 ? name : "")) === name));
-  if (missing.length > 0) ctx.error("SQ0503", `\`${rule.policy.text}\` needs ${missing.join(", ")}`, rule.policy.span);
-  return missing.length === 0;
+  return given;
+};
+
+/** The nearest word for a misspelt one, the nearest setting for one that is not there. */
+const meant = (kind: PolicyKind, key: string, value: SettingValue): { readonly hint?: string } => {
+  const { settings } = POLICIES[kind];
+  if (!Object.hasOwn(settings, key)) return didYouMean(key, Object.keys(settings));
+  return typeof value === "string" ? didYouMean(value, settings[key]?.words ?? []) : {};
+};
+
+const refuse = (ctx: Context, message: string, arg: Arg, details: { readonly hint?: string } = {}): null => {
+  ctx.error("SQ0503", message, arg.span, details);
+  return null;
+};
+
+/** A number or a flag; null where it is neither, or was reported before. */
+const settingOf = (ctx: Context, arg: Arg): SettingValue | null => {
+  const value = evaluate(ctx, arg.value);
+  if (value.kind === "number" || value.kind === "bool") return value.value;
+  // In a program an unknown name was reported with all names; a rule from outside is seen only here.
+  if (value.kind !== "error" || !ctx.shared.reporter.failed) return refuse(ctx, `${value.kind === "error" ? "this" : describeValue(value)} is not a setting`, arg);
+  return null;
 };

@@ -52,7 +52,7 @@ export const callable = (piece: Piece | undefined): boolean => piece !== undefin
 
 /** The blank between two neighbours on one line. `slice`: the colon of `x[a:b]` stands directly inside square brackets. */
 export const gap = (before: Piece | undefined, left: Piece, right: Piece, slice: boolean): "" | " " => {
-  if (OPEN.has(left.text) || left.text === "." || TIGHT_BEFORE.has(right.text)) return slice && left.text === "," ? " " : "";
+  if (OPEN.has(left.text) || left.text === "." || TIGHT_BEFORE.has(right.text) || right.text.startsWith("#")) return slice && left.text === "," ? " " : "";
   if (left.text === ":" && slice) return "";
   if (left.text === "-" && !callable(before)) return "";
   if (OPEN.has(right.text) && callable(left)) return "";

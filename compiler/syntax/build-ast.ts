@@ -155,7 +155,7 @@ const buildRule = (ctx: FileContext, cst: CstNode): readonly BackwardRule[] => {
   const policy = token(cst, "Name");
   if (pattern === undefined || policy === undefined) return [];
   signSlip(ctx, token(cst, "Equals"), ":", "a policy is given with `:`");
-  const text = nodes(pattern, "segment").flatMap((segment) => childrenInOrder(segment).map((part) => ("children" in part ? "" : part.image))).join(".");
+  const text = nodes(pattern, "segment").map((segment) => childrenInOrder(segment).map((part) => ("children" in part ? "" : part.image)).join("")).join(".");
   const args = buildArgs(ctx, node(cst, "args"));
   return [{ pattern: { text, span: spanOf(ctx, pattern) }, policy: nameOf(ctx, policy), args, span: spanOf(ctx, cst) }];
 };

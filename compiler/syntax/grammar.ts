@@ -195,6 +195,7 @@ export class Grammar extends ExpressionGrammar {
       { ALT: () => this.CONSUME(t.Star) },
       { ALT: () => this.CONSUME(t.Power) },
     ]);
+    this.OPTION(() => this.CONSUME(t.SiteNumber));
   });
 
   readonly optimizerDecl: Rule = this.RULE("optimizerDecl", () => {

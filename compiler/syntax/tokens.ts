@@ -107,13 +107,30 @@ export const UnclosedString = createToken({ name: "UnclosedString", pattern: /"(
 const Blank = createToken({ name: "Blank", pattern: /[ \t\f\v\n\r]+/, group: Lexer.SKIPPED, line_breaks: true });
 const OddBlank = createToken({ name: "OddBlank", pattern: /[\u00A0\u1680\u2000-\u200D\u2028\u2029\u202F\u205F\u2060\u3000\uFEFF]+/, group: "oddBlanks", line_breaks: true });
 const Comment = createToken({ name: "Comment", pattern: /\/\/[^\n\r]*/, group: "comments", line_breaks: false });
+/** The `#1` of a site pattern such as `Block.*.Attention#1`; what else begins with `#` was meant as a comment. */
+export const SiteNumber = createToken({
+  name: "SiteNumber",
+  label: "the number of a site",
+  pattern: { exec: (text: string, offset: number) => siteNumberAt(text, offset) },
+  start_chars_hint: ["#"],
+  line_breaks: false,
+  categories: Junk,
+});
+
+const SITE_NUMBER = /(?<=[\w*×·∗])#\d+(?=[ \t]*[.:=：＝])/y;
+
+const siteNumberAt = (text: string, offset: number): RegExpExecArray | null => {
+  SITE_NUMBER.lastIndex = offset;
+  return SITE_NUMBER.exec(text);
+};
+
 const HashComment = createToken({ name: "HashComment", pattern: /#[^\n\r]*/, group: "hashComments", line_breaks: false });
 const BlockComment = createToken({ name: "BlockComment", pattern: /\/\*(?:[^*]|\*(?!\/))*(?:\*\/)?/, group: "blockComments", line_breaks: true });
 const Semicolon = createToken({ name: "Semicolon", pattern: /[;；]/, group: "semicolons" });
 
 /** Longer spellings before their beginnings. */
 export const TOKENS: TokenType[] = [
-  Blank, OddBlank, Comment, HashComment, BlockComment, Semicolon,
+  Blank, OddBlank, Comment, SiteNumber, HashComment, BlockComment, Semicolon,
   ...declarationTokens, ...statementTokens, FromWord, ...orTokens, NotEqual, ...andTokens, ...notTokens, TrueWord, FalseWord,
   NumberToken, StringToken, UnclosedString, OtherQuotes,
   Ellipsis, Arrow, Equal, LessEqual, GreaterEqual, Less, Greater, Power, Star, Slash, At, Plus, Minus,

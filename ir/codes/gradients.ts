@@ -3,27 +3,20 @@
 import type { CodeEntry } from "./entry.ts";
 
 export const GRADIENT_CODES = {
-  SQ0501: {
-    title: "this gradient policy is not built yet",
-    explanation:
-      "The `backward` block is parsed and checked against the attention sites of the model, and carried in the IR, but this version " +
-      "computes exact gradients only. The policy is refused instead of being ignored, so that no run is mistaken for another.",
-    bad: "backward { **: sus(c: 25) }",
-    good: "backward { **: exact }",
-  },
   SQ0502: {
     title: "an unknown gradient policy",
-    explanation: "The policies are `exact`, `sus(c: …)`, `lowrank(degree: …)`, `hybrid` and `auto`.",
+    explanation: "The policies are `exact`, `sus(c: …)`, `lowrank(degree: …)`, `hybrid(c: …, degree: …)` and `auto`; docs/backward.md compares them.",
     bad: "backward { **: sampled }",
-    good: "backward { **: exact }",
+    good: "backward { **: sus(c: 25) }",
   },
   SQ0503: {
-    title: "a gradient policy has wrong arguments",
+    title: "a gradient policy has wrong settings",
     explanation:
-      "`sus` takes `c`, the expected number of entries kept in a row, a positive number; `lowrank` takes `degree`, a small positive " +
-      "whole number; the others take none.",
+      "`sus` needs `c`, the expected number of entries kept in a row, a positive number; `lowrank` needs `degree`, an even number from 2 to 6; " +
+      "`hybrid` needs both, and its degree may be 0. The others can be left out; docs/language.md lists them. Settings are known at compile " +
+      "time; `sampler`, `form` and `features` are words.",
     bad: "backward { **: exact(c: 25) }",
-    good: "backward { **: exact }",
+    good: "backward { **: sus(c: 25, sampler: bernoulli) }",
   },
   SQ0507: {
     title: "an optimizer's arguments are wrong",

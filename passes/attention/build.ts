@@ -21,8 +21,14 @@ export interface Found {
   readonly masks: Masks;
 }
 
+/** Where it is in the model, and how its gradient is to be computed. */
+export interface FoundSite {
+  readonly site: string;
+  readonly backward: string;
+}
+
 /** The result of the written-out form, of its `type`. */
-export const buildAttention = (b: Builder, found: Found, site: string, type: TensorType, defs: Definitions): Value => {
+export const buildAttention = (b: Builder, found: Found, site: FoundSite, type: TensorType, defs: Definitions): Value => {
   const { layout, scores, masks } = found;
   const q = unscaled(layout.q, defs);
   const k = unscaled(layout.k, defs);
@@ -38,8 +44,7 @@ export const buildAttention = (b: Builder, found: Found, site: string, type: Ten
     window: masks.window,
     scale: scores.scale * q.factor * k.factor,
     extras: extras.map(([name]) => name),
-    site,
-    backward: "exact",
+    ...site,
   };
   const [o] = b.all(attention, [...wide, ...extras.map(([, value]) => value)], attrs, ["", "lse"]);
   if (o === undefined) throw new InternalError("attention has a result");

@@ -14,8 +14,11 @@
 import type { Func, Operation } from "../../ir/core.ts";
 import { einsum } from "../../ir/ops/index.ts";
 import type { Definitions } from "../../ir/pattern.ts";
+import { policyAt, siteRules } from "../../ir/site-pattern.ts";
+import type { SiteRule } from "../../ir/site-pattern.ts";
 import { fused } from "../../ir/span.ts";
 import { Substitution, buildAt, definitions, liveOps, mapFuncs } from "../edit.ts";
+import { fail } from "../fail.ts";
 import { definePass } from "../pass.ts";
 import type { PassContext } from "../pass.ts";
 import { buildAttention } from "./build.ts";
@@ -39,11 +42,18 @@ export const recognizeAttention = definePass({
       if (!said.has(key)) ctx.remark(remark);
       said.add(key);
     };
-    return mapFuncs(module, (func) => recognizeIn(func, module.name, { ...ctx, remark: once }));
+    const rules = siteRules(module);
+    if (typeof rules === "string") return fail("SQ0503", `recognize-attention: ${rules}`);
+    return mapFuncs(module, (func) => recognizeIn(func, { model: module.name, rules }, { ...ctx, remark: once }));
   },
 });
 
-const recognizeIn = (func: Func, model: string, ctx: PassContext): Func => {
+interface Facts {
+  readonly model: string;
+  readonly rules: readonly SiteRule[];
+}
+
+const recognizeIn = (func: Func, { model, rules }: Facts, ctx: PassContext): Func => {
   const defs = definitions(func.ops);
   const lookup: Definitions = (value) => defs.get(value);
   const uses = new Uses(func);
@@ -61,7 +71,7 @@ const recognizeIn = (func: Func, model: string, ctx: PassContext): Func => {
     if (result === undefined) continue;
     const site = sites.next(original.path === "" ? model : original.path);
     const origin = { path: original.path, loc: fused("recognize-attention", [original.loc, found.scores.product.loc]) };
-    const built = buildAt(origin, [result.name], (b) => [buildAttention(b, found, site, result.type, lookup)]);
+    const built = buildAt(origin, [result.name], (b) => [buildAttention(b, found, { site, backward: policyAt(rules, site) }, result.type, lookup)]);
     // Operands are final values of the function so far: what was replaced before is replaced in them too.
     for (const operation of built.ops) ops.push(substitution.apply(operation));
     substitution.set(result, built.values[0] ?? result);

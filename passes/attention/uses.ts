@@ -2,6 +2,7 @@
 
 import type { Func, Operation, Value } from "../../ir/core.ts";
 import { attention, einsum } from "../../ir/ops/index.ts";
+import { nextSite } from "../../ir/site-pattern.ts";
 import type { Definitions } from "../../ir/pattern.ts";
 import { leadsToProduct, weightsOf } from "./scores.ts";
 
@@ -40,7 +41,7 @@ export class Uses {
   }
 }
 
-/** Names of new sites: the path of the layer, with `#1`, `#2`, … where the layer has sites already. */
+/** Names of new sites: the path of the layer, with the next of `#1`, `#2`, … where the layer has sites already. */
 export class SiteNames {
   readonly #taken = new Set<string>();
 
@@ -49,8 +50,7 @@ export class SiteNames {
   }
 
   next(path: string): string {
-    let name = path;
-    for (let i = 1; this.#taken.has(name); i++) name = `${path}#${i}`;
+    const name = nextSite(this.#taken, path);
     this.#taken.add(name);
     return name;
   }

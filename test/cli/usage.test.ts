@@ -99,10 +99,11 @@ describe("mistakes in what is given exit with 1", () => {
     [["check", broken], /SQ02\d\d[^]*did you mean `Attention`/],
     [["check", model, "--dim", "Q=3"], /SQ0009/],
     [["check", model, "--dim", "T=0"], /SQ0310/],
-    [["check", model, "--attention-backward", "sus:c=25"], /SQ0501.*not built yet/],
+    [["check", model, "--attention-backward", "sus:c=many"], /SQ0503[^]*`\*\*=sus:c=many`/],
     [["check", model, "--attention-backward", "sus"], /SQ0503/],
     [["check", model, "--attention-backward", "magic"], /SQ0502/],
-    [["compile", model, "--backward", "Attention=lowrank:degree=2"], /SQ0501[^]*`Attention=lowrank:degree=2`/],
+    [["compile", model, "--backward", "Attention=lowrank:degree=3"], /SQ0503[^]*`Attention=lowrank:degree=3`/],
+    [["check", model, "--backward", "Attention#1=exact"], /SQ0218/],
     [["check", model, "--backward", "Nowhere=exact"], /SQ0218/],
     [["compile", model, "-o", `${model}/x`], /SQ0011/],
     [["compile", model, "--dump-ir", `${model}/x`], /SQ0011/],
@@ -171,10 +172,16 @@ describe("what is said", () => {
     expect((await subquad(["explain"])).out).toMatch(/^SQ0001 {2}.*\n(SQ\d{4} {2}.*\n)+$/);
   });
 
-  it("--attention-backward exact overrides what the file asks for", async () => {
+  it("--attention-backward and --backward override what the file asks for", async () => {
     const asking = file("asking.sq", `${SMALL}\nbackward {\n  Attention: sus(c: 5)\n}\n`);
-    expect((await subquad(["check", asking])).code).toBe(1);
-    expect((await subquad(["check", asking, "--attention-backward", "exact"])).code).toBe(0);
+    const policies = async (...flags: readonly string[]): Promise<readonly string[]> => {
+      const { err } = await subquad(["compile", asking, "--print-ir", "after=recognize-attention", "--stop-after", "recognize-attention", ...flags]);
+      return [...new Set([...err.matchAll(/backward = "([^"]*)"/g)].map((match) => match[1] ?? ""))];
+    };
+    expect(await policies()).toEqual(["sus(c: 5)"]);
+    expect(await policies("--attention-backward", "exact")).toEqual([]);
+    expect(await policies("--attention-backward", "sus:c=3,sampler=bernoulli")).toEqual(["sus(c: 3, sampler: bernoulli)"]);
+    expect(await policies("--attention-backward", "exact", "--backward", "Attention#0=hybrid:c=4,degree=0")).toEqual(["hybrid(c: 4, degree: 0)"]);
   });
 });
 

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BUILTINS } from "../../compiler/check/builtins/index.ts";
 import { INITIALISERS } from "../../compiler/check/initialisers.ts";
-import { POLICIES } from "../../compiler/check/training.ts";
 import { STANDARD_LIBRARY } from "../../compiler/std/embedded.ts";
+import { POLICIES } from "../../ir/backward-policy.ts";
 import { CODES } from "../../ir/codes.ts";
 import { OPTIMIZERS, printOptimizer } from "../../ir/optimizer-spec.ts";
 import { printPipeline } from "../../passes/parse-pipeline.ts";
@@ -56,10 +56,13 @@ const optimizers: Section = () => fenced("text", Object.values(OPTIMIZERS).map(p
 
 const policies: Section = () =>
   table(
-    ["policy", "settings", "state"],
-    Object.entries(POLICIES).map(([name, { settings, built }]) => {
-      const names = Object.keys(settings);
-      return [code(name), names.length === 0 ? "none" : names.map(code).join(", "), built ? "built" : "not built yet: SQ0501"];
+    ["policy", "", "settings"],
+    Object.entries(POLICIES).map(([name, { doc, settings }]) => {
+      const rows = Object.entries(settings).map(([key, { fallback, takes, doc: what }]) => {
+        const otherwise = fallback === undefined ? "required" : fallback === null || fallback === 0 ? "otherwise none" : `otherwise \`${String(fallback)}\``;
+        return `${code(key)}, ${takes}: ${cell(what)} (${otherwise})`;
+      });
+      return [code(name), cell(doc), rows.length === 0 ? "none" : rows.join("<br>")];
     }),
   );
 

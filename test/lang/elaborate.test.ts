@@ -1,7 +1,7 @@
 /** @file Instances, their paths and parameters; entries; attention sites and their policies; dims from outside; imports. */
 
 import { describe, expect, test } from "vitest";
-import { matchesSite } from "../../compiler/check/site-pattern.ts";
+import { matchesSite, siteRules } from "../../ir/site-pattern.ts";
 import type { AttentionAttrs } from "../../ir/ops/attention-attrs.ts";
 import { check, funcOf, good, opsOf, quoted } from "./support.ts";
 
@@ -167,10 +167,25 @@ describe("backward", () => {
   });
 
   test.each([
-    ["SQ0218", "B.*: exact"], ["SQ0502", "**: exakt"], ["SQ0501", "**: sus(c: 25)"], ["SQ0503", "**: sus"], ["SQ0503", "**: sus(c: -1)"],
-    ["SQ0503", "**: lowrank(degree: 1.5)"], ["SQ0503", "**: exact(c: 1)"], ["SQ0501", "**: lowrank(degree: 2)"], ["SQ0501", "**: auto"],
+    ["SQ0218", "B.*: exact"], ["SQ0502", "**: exakt"], ["SQ0503", "**: sus"], ["SQ0503", "**: sus(c: -1)"],
+    ["SQ0503", "**: lowrank(degree: 1.5)"], ["SQ0503", "**: exact(c: 1)"], ["SQ0503", "**: lowrank(degree: 3)"], ["SQ0503", "**: hybrid(c: 2)"],
+    ["SQ0503", "**: sus(c: 1, sampler: random)"], ["SQ0503", "**: sus(c: true)"], ["SQ0503", "**: sus(1, 2)"], ["SQ0503", "**: sus(1, c: 2)"],
+    ["SQ0201", "**: sus(c: many)"], ["SQ0503", "**: sus(c: causal)"], ["SQ0503", "**: exact(1)"], ["SQ0218", "Two#2: exact"], ["SQ0218", "A.*#1: exact"],
   ])("%s: %s", (code, rules) => {
     expect(check(text(rules)).diagnostics.map((d) => d.code)).toEqual([code]);
+  });
+
+  test("the last rule that matches wins; settings are canonical, words need no quotes", () => {
+    const rules = "**: sus(2 * K, sampler: systematic)\nA.*: lowrank(degree: 2, form: surrogate, forward: true)\nTwo#1: sus(1, sampler: bernoulli)\nM: exact";
+    expect(sites(rules).map(([, policy]) => policy)).toEqual([
+      "lowrank(degree: 2, form: surrogate, forward: true)", "lowrank(degree: 2, form: surrogate, forward: true)", "sus(c: 4)", "sus(c: 1, sampler: bernoulli)", "exact",
+    ]);
+  });
+
+  test("the module carries the rules, unless all are exact", () => {
+    const rulesOf = (rules: string) => siteRules(good(text(rules)));
+    expect(rulesOf("**: sus(c: 4)\nM: exact")).toEqual([{ pattern: "**", policy: "sus(c: 4)" }, { pattern: "M", policy: "exact" }]);
+    expect(rulesOf("**: exact")).toEqual([]);
   });
 
   test("an unmatched pattern lists the sites", () => {
@@ -185,6 +200,9 @@ describe("backward", () => {
     expect(matchesSite("Block.**.Attn", "Block.Attn")).toBe(true);
     expect(matchesSite("Two", "Two#1")).toBe(true);
     expect(matchesSite("Two#0", "Two#1")).toBe(false);
+    expect(matchesSite("*#1", "Two#1")).toBe(true);
+    expect(matchesSite("Two#0", "Two")).toBe(true);
+    expect(matchesSite("A.0#1", "A.0")).toBe(false);
   });
 });
 

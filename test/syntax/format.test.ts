@@ -62,7 +62,7 @@ describe("layout", () => {
     ["dim A=1   // one\ndim LONG=2 // two", "dim A = 1     // one\ndim LONG = 2  // two\n"],
     ["fn f( x,y )=x [ 0 , 1 : 2 ] ** - 2", "fn f(x, y) = x[0, 1:2] ** -2\n"],
     ["fn f(x){return x}\nfn g(x){\nreturn(x,1)}", "fn f(x) { return x }\n\nfn g(x) {\n  return (x, 1)\n}\n"],
-    ["backward{Block . * . A:exact **:sus( c:2 )}", "backward {\n  Block.*.A: exact\n  **: sus(c: 2)\n}\n"],
+    ["backward{Block . * . A:exact A.0#1 :exact **:sus( c:2 )}", "backward {\n  Block.*.A: exact\n  A.0#1: exact\n  **: sus(c: 2)\n}\n"],
     ["fn f(x) {\n\n  let y = x\n\n\n  return y\n\n}", "fn f(x) {\n  let y = x\n\n  return y\n}\n"],
     ['import{A,B,}from"x.sq"', 'import { A, B, } from "x.sq"\n'],
     ["// only\n\n// comments\ndim A = 1", "// only\n\n// comments\ndim A = 1\n"],
