@@ -3,7 +3,8 @@
 import type { AnyOp, Operation, Value } from "../ir/core.ts";
 import {
   broadcast, bucketHeads, bucketNext, bucketSum, concat, constant, dynamicSlice, dynamicUpdateSlice, einsum, gather, iota,
-  pad, randomAt, randomUniform, reduceMax, reduceSum, reshape, slice, transpose,
+  pad, randomAt, randomUniform, reduceMax, reduceSum, reshape, slice, takeAlong, takeRows,
+  transpose,
 } from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
 import { loopCount, readsOf } from "./kernel-cost.ts";
@@ -174,4 +175,5 @@ const moveText = ({ op, attrs }: Operation): string | null => {
 const MOVES: ReadonlySet<AnyOp> = new Set<AnyOp>([
   broadcast, transpose, slice, reshape, pad, concat, gather, reduceSum, reduceMax, einsum, bucketHeads, bucketNext,
   bucketSum, randomUniform, randomAt, dynamicSlice, dynamicUpdateSlice,
+  takeRows, takeAlong,
 ]);

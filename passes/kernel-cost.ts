@@ -7,11 +7,12 @@ import { elements } from "../ir/types.ts";
 
 /** Time of one element, in additions, without its loop; 1 for the ops that are not listed. */
 const COST: ReadonlyMap<AnyOp, number> = new Map<AnyOp, number>([
-  ...[sq.constant, sq.iota, sq.broadcast, sq.transpose, sq.slice, sq.reshape, sq.dynamicSlice].map((op): [AnyOp, number] => [op, 0]),
+  ...[sq.constant, sq.iota, sq.broadcast, sq.transpose, sq.slice, sq.reshape, sq.dynamicSlice, sq.takeRows, sq.takeAlong].map((op): [AnyOp, number] => [op, 0]),
   ...[sq.div, sq.sqrt, sq.rsqrt, sq.idiv, sq.mod].map((op): [AnyOp, number] => [op, 4]),
   ...[sq.exp, sq.log, sq.sin, sq.cos, sq.tanh, sq.logistic, sq.erf].map((op): [AnyOp, number] => [op, 12]),
   [sq.pow, 24],
   [sq.randomUniform, 60],
+  ...[sq.monomials, sq.monomialProducts, sq.monomialWeights].map((op): [AnyOp, number] => [op, 200]),
   [sq.randomAt, 60],
 ]);
 

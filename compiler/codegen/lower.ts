@@ -11,7 +11,9 @@ import { strides } from "../../ir/types.ts";
 import { compareIndex, divide, flatten, offset, remainder } from "./index-expr.ts";
 import type { BinaryFn, Expr, Loop, UnaryFn } from "./kernel.ts";
 import type { ExprPool } from "./expr-pool.ts";
+import { monomialTable, productTable, weightTable } from "./lower-monomials.ts";
 import { randomAtElement, randomElement } from "./lower-random.ts";
+import { takeAlong, takeRows } from "./lower-take.ts";
 
 /** The element of an operand at an index for every axis. */
 export type Access = (at: readonly Expr[]) => Expr;
@@ -226,7 +228,12 @@ export const LOWERINGS: ReadonlyMap<AnyOp, Lowering<object>> = new Map<AnyOp, Lo
   entry(sq.bucketHeads, bucketHeads),
   entry(sq.bucketNext, bucketNext),
   entry(sq.bucketSum, bucketSum),
+  entry(sq.takeRows, takeRows),
+  entry(sq.takeAlong, takeAlong),
   entry(sq.einsum, einsum),
   entry(sq.randomUniform, randomElement),
   entry(sq.randomAt, randomAtElement),
+  entry(sq.monomials, monomialTable),
+  entry(sq.monomialProducts, productTable),
+  entry(sq.monomialWeights, weightTable),
 ]);

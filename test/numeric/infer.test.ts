@@ -12,6 +12,8 @@ const bool = tensor("i1", [3, 4]);
 const ids = tensor("i32", [6]);
 const wide = tensor("f32", [3, 5]);
 const key = tensor("i32", [4]);
+const slots = tensor("i32", [2, 4, 3, 2]);
+const rows = tensor("f32", [2, 2, 5, 3]);
 const huge = tensor("f32", [5000, 2 ** 13, 2 ** 12]);
 
 type Refusal = readonly [constraint: string, op: AnyOp, operands: readonly TensorType[], attrs: object];
@@ -79,6 +81,15 @@ const REFUSALS: readonly Refusal[] = [
   ["C0", ops.bucketSum, [ids, ids], {}],
   ["C1", ops.bucketSum, [int, ids, x], {}],
   ["C2", ops.bucketSum, [ids, ids, x], {}],
+  ["C0", ops.takeRows, [rows], {}],
+  ["C1", ops.takeRows, [rows, ids], {}],
+  ["C2", ops.takeRows, [x, slots], {}],
+  ["C2", ops.takeRows, [tensor("f32", [1, 2, 5, 3]), slots], {}],
+  ["C3", ops.takeRows, [tensor("f32", [2, 3, 5, 3]), slots], {}],
+  ["C0", ops.takeAlong, [x], {}],
+  ["C1", ops.takeAlong, [x, x], {}],
+  ["C1", ops.takeAlong, [x, tensor("i32", [])], {}],
+  ["C2", ops.takeAlong, [x, ids], {}],
   ["C0", ops.einsum, [x], { spec: "a, b -> a b" }],
   ["C1", ops.einsum, [x, x], { spec: "a b, b c" }],
   ["C2", ops.einsum, [x, x], { spec: "a a, b c -> b c" }],
@@ -92,6 +103,16 @@ const REFUSALS: readonly Refusal[] = [
   ["C2", ops.randomUniform, [key], { site: 4096, type: x }],
   ["C3", ops.randomUniform, [key], { site: 0, type: int }],
   ["C3", ops.randomUniform, [key], { site: 0, type: huge }],
+  ...[ops.monomials, ops.monomialProducts].flatMap((op): readonly Refusal[] => [
+    ["C0", op, [x], { width: 3, degree: 2 }],
+    ["C1", op, [], { width: 0, degree: 2 }],
+    ["C1", op, [], { width: 3, degree: 0 }],
+    ["C1", op, [], { width: 3, degree: 8 }],
+    ["C1", op, [], { width: 128, degree: 4 }],
+  ]),
+  ["C0", ops.monomialWeights, [x], { width: 3, coefficients: [1] }],
+  ["C1", ops.monomialWeights, [], { width: 3, coefficients: [] }],
+  ["C1", ops.monomialWeights, [], { width: 3, coefficients: [1, Number.NaN] }],
 ];
 
 /** Ops whose constraints follow one scheme: C0 operand count, C1 dtype, and C2 agreement where there are two operands. */

@@ -80,6 +80,34 @@ const list = (heads: Tensor, next: Tensor, i: number): readonly number[] => {
   return found;
 };
 
+/** Sorted lists of at most `degree` variables: by length, then by their last, last but one, … variable. */
+const sortedLists = (width: number, degree: number): readonly (readonly number[])[] =>
+  Array.from({ length: degree + 1 }, (_, p) => indices(new Array<number>(p).fill(width)).filter((list) => list.every((v, t) => t === 0 || list[t - 1]! <= v)))
+    .flat()
+    .toSorted((a, b) => {
+      if (a.length !== b.length) return a.length - b.length;
+      const t = a.findLastIndex((v, i) => v !== b[i]);
+      return t < 0 ? 0 : a[t]! - b[t]!;
+    });
+
+const exponents = (list: readonly number[], width: number): readonly number[] =>
+  Array.from({ length: width }, (_, v) => list.filter((own) => own === v).length);
+
+const factorial = (n: number): number => (n <= 1 ? 1 : n * factorial(n - 1));
+
+const productNumber: Element = (_, [m, a], attrs) => {
+  const [width, degree]: [number, number] = [attrs["width"]!, attrs["degree"]!];
+  const all = sortedLists(width, degree).map((list) => exponents(list, width));
+  const wanted = all[m!]!.with(a!, all[m!]![a!]! + 1).join();
+  return all.findIndex((own) => own.join() === wanted);
+};
+
+const monomialWeight: Element = (_, [m], attrs) => {
+  const coefficients: readonly number[] = attrs["coefficients"]!;
+  const list = sortedLists(attrs["width"]!, coefficients.length - 1)[m!]!;
+  return exponents(list, attrs["width"]!).reduce((w, e) => w / factorial(e), coefficients[list.length]! * factorial(list.length));
+};
+
 export const NAIVE: Readonly<Record<string, Element>> = {
   neg: each((x) => 0 - x!),
   exp: each((x) => Math.E ** x!),
@@ -146,5 +174,14 @@ export const NAIVE: Readonly<Record<string, Element>> = {
   bucket_next: ([ids], [t]) => ids!.data.indexOf(ids!.data[t!]!, t! + 1),
   bucket_sum: ([heads, next, updates], [row, r]) =>
     list(heads!, next!, row!).reduce((sum, t) => sum + get(updates!, [t, r!]), 0),
+  take_rows: ([x, ids], index) => {
+    const [b, h, , , e] = index;
+    const id = get(ids!, index.slice(0, 4));
+    return id < 0 ? 0 : get(x!, [b!, Math.floor((h! * x!.type.shape[1]!) / ids!.type.shape[1]!), id, e!]);
+  },
+  take_along: ([x, ids], index) => (get(ids!, index) < 0 ? 0 : get(x!, [...index.slice(0, -1), get(ids!, index)])),
   einsum: contraction,
+  monomials: (_, [m, t], attrs) => sortedLists(attrs["width"]!, attrs["degree"]!)[m!]![t!] ?? -1,
+  monomial_products: productNumber,
+  monomial_weights: monomialWeight,
 };
