@@ -18,30 +18,39 @@ export const MASKED_SCORE = -1e30;
 export const maskedScore = (b: Builder, allowed: Value, score: Value): Value =>
   b.one(select, [allowed, score, full(b, MASKED_SCORE, score.type)], {});
 
-/** 1 where a query may attend to a key; null where nothing is masked. */
+/** The queries that scores belong to: all N of `sizes`, or some rows of them. */
+export interface QueryRows {
+  readonly sizes: AttentionSizes;
+  /** Index of the query, an i32 tensor of this shape whose axis `axis` are the rows. */
+  readonly index: (type: TensorType, axis: number) => Value;
+}
+
+/** 1 where a query may attend to a key; null where nothing is masked. `given` holds the mask of these rows. */
 export const scoreMask = (
   b: Builder,
   given: Named<Value>,
   attrs: AttentionAttrs,
-  sizes: AttentionSizes,
+  rows: QueryRows,
   score: TensorType,
 ): Value | null => {
   const queryAxis = score.shape.length - 2;
   const parts: Value[] = [];
-  const positions = positionMask(b, attrs, sizes, filterAxes(score, (axis) => axis >= queryAxis));
+  const positions = positionMask(b, attrs, rows, filterAxes(score, (axis) => axis >= queryAxis));
   if (positions !== null) parts.push(broadcastTo(b, positions, score));
   const lengths = given.maybe("lengths");
   if (lengths !== null) parts.push(lengthMask(b, lengths, score));
   const mask = given.maybe("mask");
   if (mask !== null) parts.push(spread(b, mask, score));
+  const active = given.maybe("active");
+  if (active !== null) parts.push(activeMask(b, active, score));
   return parts.length === 0 ? null : parts.reduce((all, part) => b.one(and, [all, part], {}));
 };
 
 /** Causality and window on [N, M]: with d = M - N, j <= i + d and j > i + d - w. null where they exclude no pair. */
-const positionMask = (b: Builder, attrs: AttentionAttrs, { N, M }: AttentionSizes, type: TensorType): Value | null => {
+const positionMask = (b: Builder, attrs: AttentionAttrs, { sizes: { N, M }, index: queryIndex }: QueryRows, type: TensorType): Value | null => {
   const index = withDType(type, "i32");
   const keyIs = (direction: Direction, offset: number): Value => {
-    const i = b.one(iota, [], { axis: 0, type: index });
+    const i = queryIndex(index, 0);
     const bound = offset === 0 ? i : plus(b, i, full(b, offset, index));
     return b.one(compare, [b.one(iota, [], { axis: 1, type: index }), bound], { direction });
   };
@@ -57,6 +66,12 @@ const lengthMask = (b: Builder, lengths: Value, score: TensorType): Value => {
   const j = b.one(iota, [], { axis: 1, type });
   const inside = b.one(compare, [j, broadcastAlong(b, lengths, type, [1])], { direction: "lt" });
   return broadcastAlong(b, inside, score, axesBetween(1, keyAxis));
+};
+
+/** Heads [B, H] whose pairs are wanted at all. */
+const activeMask = (b: Builder, active: Value, score: TensorType): Value => {
+  const [queryAxis, keyAxis] = [score.shape.length - 2, score.shape.length - 1];
+  return broadcastAlong(b, reshaped(b, active, filterAxes(score, (axis) => axis < queryAxis)), score, [queryAxis, keyAxis]);
 };
 
 const axesBetween = (from: number, to: number): readonly number[] =>
