@@ -1,6 +1,6 @@
 /** @file What a kernel-stage operation costs inside a kernel, and how often it reads its operands. */
 
-import type { AnyOp, Operation } from "../ir/core.ts";
+import type { AnyOp, Operation, Value } from "../ir/core.ts";
 import { parseEinsum } from "../ir/ops/einsum-spec.ts";
 import * as sq from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
@@ -28,10 +28,15 @@ export const loopCount = ({ op, operands, attrs }: Operation): number => {
     const { axes } = attrs as { readonly axes: readonly number[] };
     return axes.reduce((product, axis) => product * (a.type.shape[axis] ?? 1), 1);
   }
+  if (op === sq.systematic) return searchLength(b, attrs as { readonly width: number });
   if (op === sq.einsum) return contractedSize(attrs as { readonly spec: string }, a.type.shape);
   if (op === sq.bucketHeads || op === sq.bucketNext) return elements(a.type);
   return op === sq.bucketSum && b !== undefined ? elements(b.type) : 1;
 };
+
+/** Every chunk is looked at, then every element of one. */
+const searchLength = (prefix: Value | undefined, { width }: { readonly width: number }): number =>
+  width + (prefix?.type.shape.at(-1) ?? 0);
 
 const contractedSize = ({ spec: text }: { readonly spec: string }, shape: readonly number[]): number => {
   const spec = parseEinsum(text);
@@ -41,7 +46,7 @@ const contractedSize = ({ spec: text }: { readonly spec: string }, shape: readon
 
 /** Elements of operand `i` that are read for one element of the result, on average. */
 export const readsOf = (operation: Operation, i: number): number => {
-  const { op, operands, results } = operation;
+  const { op, operands, results, attrs } = operation;
   const [operand, result] = [operands[i], results[0]];
   if (operand === undefined || result === undefined) return 0;
   // Each element is copied at most once, whatever surrounds it.
@@ -49,5 +54,6 @@ export const readsOf = (operation: Operation, i: number): number => {
   if (op === sq.pad || op === sq.concat || (op === sq.dynamicUpdateSlice && i === 1)) return elements(operand.type) / Math.max(elements(result.type), 1);
   // A list is walked once for all the rows together.
   if (op === sq.bucketSum) return i === 0 ? 1 : elements(operand.type) / Math.max(elements(operand.type), elements(result.type));
+  if (op === sq.systematic && i !== 1) return i === 0 ? (attrs as { readonly width: number }).width : 1;
   return loopCount(operation);
 };

@@ -13,6 +13,7 @@ import type { BinaryFn, Expr, Loop, UnaryFn } from "./kernel.ts";
 import type { ExprPool } from "./expr-pool.ts";
 import { monomialTable, productTable, weightTable } from "./lower-monomials.ts";
 import { randomAtElement, randomElement } from "./lower-random.ts";
+import { systematicElement } from "./lower-sample.ts";
 import { takeAlong, takeRows } from "./lower-take.ts";
 
 /** The element of an operand at an index for every axis. */
@@ -233,6 +234,7 @@ export const LOWERINGS: ReadonlyMap<AnyOp, Lowering<object>> = new Map<AnyOp, Lo
   entry(sq.einsum, einsum),
   entry(sq.randomUniform, randomElement),
   entry(sq.randomAt, randomAtElement),
+  entry(sq.systematic, systematicElement),
   entry(sq.monomials, monomialTable),
   entry(sq.monomialProducts, productTable),
   entry(sq.monomialWeights, weightTable),

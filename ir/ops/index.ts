@@ -15,6 +15,7 @@ import * as gather from "./gather.ts";
 import * as take from "./take.ts";
 import * as contract from "./contract.ts";
 import * as random from "./random.ts";
+import * as sample from "./sample.ts";
 import * as monomials from "./monomials.ts";
 import * as softmax from "./softmax.ts";
 import * as crossEntropy from "./cross-entropy.ts";
@@ -35,6 +36,7 @@ export * from "./gather.ts";
 export * from "./take.ts";
 export * from "./contract.ts";
 export * from "./random.ts";
+export * from "./sample.ts";
 export * from "./monomials.ts";
 export * from "./softmax.ts";
 export * from "./cross-entropy.ts";
@@ -43,7 +45,7 @@ export * from "./attention-sampled.ts";
 export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
-  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, contract, random,
+  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, contract, random, sample,
   monomials, softmax, crossEntropy, attention, attentionSampled, optimizer,
 ];
 

@@ -63,6 +63,20 @@ const contraction: Element = ([a, b], index, attrs) => {
   }, 0);
 };
 
+/** Slot s of a row: by the last chunk below the threshold, the least j in it that the sum up to j carries over it. */
+const chosen: Element = ([p, prefix, u], index, attrs) => {
+  const [row, slot, width] = [index.slice(0, -1), index.at(-1)!, Number(attrs["width"])];
+  const [size, chunks] = [p!.type.shape.at(-1)!, prefix!.type.shape.at(-1)!];
+  const threshold = slot + 1 - get(u!, row);
+  const below = Array.from({ length: chunks }, (_, c) => c).filter((c) => get(prefix!, [...row, c]) < threshold);
+  const chunk = below.at(-1) ?? 0;
+  const own = Array.from({ length: size }, (_, j) => j).filter((j) => Math.floor(j / width) === chunk);
+  const sum = (j: number): number => own.filter((i) => i <= j).reduce((total, i) => total + get(p!, [...row, i]), get(prefix!, [...row, chunk]));
+  const over = own.find((j) => sum(j) >= threshold);
+  const rest = chunk === chunks - 1 ? undefined : own.filter((j) => get(p!, [...row, j]) > 0).at(-1);
+  return over ?? rest ?? -1;
+};
+
 const joined: Element = (xs, index, attrs) => {
   const axis: number = attrs["axis"]!;
   let along = index[axis]!;
@@ -180,6 +194,7 @@ export const NAIVE: Readonly<Record<string, Element>> = {
     return id < 0 ? 0 : get(x!, [b!, Math.floor((h! * x!.type.shape[1]!) / ids!.type.shape[1]!), id, e!]);
   },
   take_along: ([x, ids], index) => (get(ids!, index) < 0 ? 0 : get(x!, [...index.slice(0, -1), get(ids!, index)])),
+  systematic: chosen,
   einsum: contraction,
   monomials: (_, [m, t], attrs) => sortedLists(attrs["width"]!, attrs["degree"]!)[m!]![t!] ?? -1,
   monomial_products: productNumber,
