@@ -180,12 +180,17 @@ class Emitter {
   }
 
   /** gpu.js would take the type of the first value, be it an index, for the accumulator's. */
-  #fold({ accumulator, init, loop, next }: Expr & { kind: "fold" }): Code {
+  #fold({ accumulator, init, loop, halving, next }: Expr & { kind: "fold" }): Code {
     const first = this.#value(init).text;
     this.#line(`let ${accumulator} = ${init.kind === "const" ? first : "0"};`);
     if (init.kind !== "const") this.#line(`${accumulator} = ${first};`);
-    this.#integers.add(loop.name);
-    this.#block(`for (let ${loop.name} = 0; ${loop.name} < ${loop.extent}; ${loop.name}++)`, () => this.#assign(accumulator, next));
+    const counter = halving ? this.#flat.pool.declare("turn") : loop.name;
+    if (halving) this.#line(`let ${loop.name} = ${2 ** (loop.extent - 1)};`);
+    else this.#integers.add(counter);
+    this.#block(`for (let ${counter} = 0; ${counter} < ${loop.extent}; ${counter}++)`, () => {
+      this.#assign(accumulator, next);
+      if (halving) this.#line(`${loop.name} = ${loop.name} * 0.5;`);
+    });
     return code(accumulator, true);
   }
 

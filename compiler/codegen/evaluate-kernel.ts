@@ -63,9 +63,10 @@ const evaluate = (expr: Expr, inputs: readonly Input[], scope: Scope): number =>
       return walk(expr, inputs, scope);
     case "fold": {
       let last = value(expr.init);
-      forEach([expr.loop], scope, (inner) => {
-        last = evaluate(expr.next, inputs, new Map(inner).set(expr.accumulator, last));
-      });
+      for (let i = 0; i < expr.loop.extent; i++) {
+        const index = expr.halving ? 2 ** (expr.loop.extent - 1 - i) : i;
+        last = evaluate(expr.next, inputs, new Map(scope).set(expr.loop.name, index).set(expr.accumulator, last));
+      }
       return last;
     }
   }

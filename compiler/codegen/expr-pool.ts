@@ -107,9 +107,9 @@ export class ExprPool {
     return this.#intern(key, { kind: "walk", cursor, head, next, limit, body }, [head, next, body]);
   }
 
-  fold(accumulator: string, init: Expr, loop: Loop, next: Expr): Expr {
-    const key = `f${accumulator}:${loop.name}*${loop.extent}:${this.#ids([init, next])}`;
-    return this.#intern(key, { kind: "fold", accumulator, init, loop, next }, [init, next]);
+  fold(accumulator: string, init: Expr, loop: Loop, next: Expr, halving = false): Expr {
+    const key = `f${accumulator}:${loop.name}${halving ? "/" : "*"}${loop.extent}:${this.#ids([init, next])}`;
+    return this.#intern(key, { kind: "fold", accumulator, init, loop, halving, next }, [init, next]);
   }
 
   /** Rebuilds `expr` over rebuilt children. A `let` (which the pool never makes) is not accepted. */
@@ -131,7 +131,7 @@ export class ExprPool {
       case "walk":
         return this.walk(expr.cursor, child(expr.head), child(expr.next), expr.limit, child(expr.body));
       case "fold":
-        return this.fold(expr.accumulator, child(expr.init), expr.loop, child(expr.next));
+        return this.fold(expr.accumulator, child(expr.init), expr.loop, child(expr.next), expr.halving);
       case "let":
         throw new InternalError("a let is not part of an expression graph");
     }
@@ -175,9 +175,10 @@ export class ExprPool {
       }
       case "fold": {
         const accumulator = this.declare(expr.accumulator);
-        const loop = { ...expr.loop, name: this.declare(expr.loop.name, expr.loop.extent) };
+        const { extent } = expr.loop;
+        const loop = { extent, name: this.declare(expr.loop.name, expr.halving ? 2 ** (extent - 1) + 1 : extent) };
         const inner = new Map(scope).set(expr.accumulator, this.variable(accumulator)).set(expr.loop.name, this.variable(loop.name));
-        return this.fold(accumulator, this.adopt(expr.init, scope), loop, this.adopt(expr.next, inner));
+        return this.fold(accumulator, this.adopt(expr.init, scope), loop, this.adopt(expr.next, inner), expr.halving);
       }
       default:
         return this.map(expr, (e) => this.adopt(e, scope));

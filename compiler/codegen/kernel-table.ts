@@ -117,7 +117,7 @@ export const structuralKey = (kernel: Kernel): string => {
       case "walk":
         return `walk(${text(expr.head)};${declare(expr.cursor)}:${text(expr.next)};${expr.limit};${text(expr.body)})`;
       case "fold":
-        return `fold(${text(expr.init)};${declare(expr.accumulator)},${declare(expr.loop.name)}<${expr.loop.extent}:${text(expr.next)})`;
+        return `${expr.halving ? "halving" : "fold"}(${text(expr.init)};${declare(expr.accumulator)},${declare(expr.loop.name)}<${expr.loop.extent}:${text(expr.next)})`;
     }
   };
   const axes = kernel.axes.map((axis) => `${declare(axis.name)}<${axis.extent}`).join();

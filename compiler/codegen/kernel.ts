@@ -58,5 +58,13 @@ export type Expr =
       readonly limit: number;
       readonly body: Expr;
     }
-  /** accumulator = init; for each index of the loop { accumulator = next }; its last value. A search halves an interval so. */
-  | { readonly kind: "fold"; readonly accumulator: string; readonly init: Expr; readonly loop: Loop; readonly next: Expr };
+  /** accumulator = init; for each index of the loop { accumulator = next }; its last value. Where it is halving, the loop's
+   *  variable takes the values 2^(extent - 1), …, 4, 2, 1 instead: the steps of a binary search. */
+  | {
+      readonly kind: "fold";
+      readonly accumulator: string;
+      readonly init: Expr;
+      readonly loop: Loop;
+      readonly halving: boolean;
+      readonly next: Expr;
+    };

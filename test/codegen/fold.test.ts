@@ -51,6 +51,17 @@ const lowerBound = (wanted: number): number => SORTED.filter((key) => key < want
 const CASES: readonly { readonly kernel: Kernel; readonly expected: (i: number) => number }[] = [
   { kernel: kernel("lower_bound", (pool, i) => searchFrom(pool, pool.constant(0), i)), expected: lowerBound },
   {
+    // The same without a table of steps.
+    kernel: kernel("halving", (pool, i) => {
+      const [low, step] = [pool.declare("low"), pool.declare("step", 5)].map((name) => pool.variable(name));
+      const probe = pool.binary("add", low!, step!);
+      const smaller = pool.binary("lt", pool.load(0, [pool.binary("sub", probe, pool.constant(1))]), i);
+      const next = pool.select(pool.binary("le", probe, pool.constant(n)), pool.select(smaller, probe, low!), low!);
+      return pool.fold("low", pool.constant(0), { name: "step", extent: 3 }, next, true);
+    }),
+    expected: lowerBound,
+  },
+  {
     // The accumulator starts as an index and turns into a fraction.
     kernel: kernel("halved", (pool, i) => {
       pool.declare("x");
@@ -106,6 +117,19 @@ describe("fold", () => {
 
   it("keeps what depends on the accumulator in the loop, guarded loads in their branch, and hoists the rest", () => {
     const sources = CASES.map((c) => emitGpujs(c.kernel).source);
+    expect(sources[1]).toMatchInlineSnapshot(`
+      "function halving(keys, halves) {
+        let i = this.thread.x;
+        let low = 0;
+        let step = 4;
+        for (let turn = 0; turn < 3; turn++) {
+          let base = low + step;
+          low = (base <= 7 ? (keys[base - 1] < i ? base : low) : low);
+          step = step * 0.5;
+        }
+        return low;
+      }"
+    `);
     expect(sources[0]).toMatchInlineSnapshot(`
       "function lower_bound(keys, halves) {
         let i = this.thread.x;
@@ -117,7 +141,7 @@ describe("fold", () => {
         return low;
       }"
     `);
-    expect(sources[2]).toMatchInlineSnapshot(`
+    expect(sources[3]).toMatchInlineSnapshot(`
       "function guarded(keys, halves) {
         let i = this.thread.x;
         let chosen = 0;
@@ -136,7 +160,7 @@ describe("fold", () => {
         return chosen;
       }"
     `);
-    expect(sources[4]).toMatchInlineSnapshot(`
+    expect(sources[5]).toMatchInlineSnapshot(`
       "function around_a_sum(keys, halves) {
         let i = this.thread.x;
         let sum = 0;
