@@ -3,7 +3,8 @@
 import type { AnyOp, Operation, Value } from "../ir/core.ts";
 import {
   broadcast, bucketHeads, bucketNext, bucketSum, concat, constant, dynamicSlice, dynamicUpdateSlice, einsum, gather, iota,
-  pad, randomAt, randomUniform, reduceMax, reduceSum, reshape, slice, takeAlong, takeRows,
+  lowerBound, mergeRuns,
+  pad, randomAt, randomUniform, reduceMax, reduceSum, reshape, segmentSum, slice, systematic, takeAlong, takeRows,
   transpose,
 } from "../ir/ops/index.ts";
 import { elements } from "../ir/types.ts";
@@ -174,6 +175,6 @@ const moveText = ({ op, attrs }: Operation): string | null => {
 /** Ops that read their operands at another index than their own; all others are elementwise. */
 const MOVES: ReadonlySet<AnyOp> = new Set<AnyOp>([
   broadcast, transpose, slice, reshape, pad, concat, gather, reduceSum, reduceMax, einsum, bucketHeads, bucketNext,
-  bucketSum, randomUniform, randomAt, dynamicSlice, dynamicUpdateSlice,
-  takeRows, takeAlong,
+  bucketSum, randomUniform, randomAt, systematic, dynamicSlice, dynamicUpdateSlice,
+  takeRows, takeAlong, mergeRuns, lowerBound, segmentSum,
 ]);
