@@ -4,8 +4,17 @@
  *      low = (i mod rows) M + j,    high = (b H + h) ceil(N / rows) + floor(i / rows).
  *  A query has the counters of entry (b, h, i, 0) where M = 1. */
 
-import type { Data } from "../core.ts";
+import type { Builder } from "../builder.ts";
+import type { Data, TensorType, Value } from "../core.ts";
 import { COUNTER_LOW_LIMIT, draw, NUMBERS, UNIT } from "../random.ts";
+import { strides, withDType } from "../types.ts";
+import { plus } from "./arithmetic.ts";
+import type { Block } from "./attention-blocks.ts";
+import type { Lead } from "./attention-heads.ts";
+import { iota } from "./constant.ts";
+import { idiv, min, mod } from "./elementwise.ts";
+import { full, scaleBy } from "./helpers.ts";
+import { randomAt } from "./random.ts";
 
 /** What the sampler draws at; another site than dropout's, should one key serve both. */
 export const SAMPLING_SITE = 1;
@@ -36,4 +45,45 @@ export const uniformOf = (key: Data, extents: Extents): ((query: number, j: numb
     const { high, low } = entryCounters(extents, [Math.floor(head / H), head % H, query % N, j]);
     return draw(NUMBERS, words, SAMPLING_SITE, high, low) * UNIT;
   };
+};
+
+/** The same for the rows of a block, as values of the type `like`: [heads, rows] for a query, [heads, rows, M] for an entry. Rows that
+ *  only fill up the last block draw what the last query draws. */
+export const uniformsFor = (b: Builder, block: Block, key: Value, like: TensorType, extents: Extents): Value => {
+  const type = withDType(like, "i32");
+  const axis = block.query.shape.length;
+  const number = (value: number): Value => full(b, value, type);
+  const row = block.index(type, axis);
+  const i = block.start === null ? row : b.one(min, [row, number(extents.N - 1)], {});
+  return uniformsAt(b, key, {
+    head: indexOfHead(b, block.query, type),
+    i,
+    j: type.shape.length > axis + 1 ? b.one(iota, [], { axis: axis + 1, type }) : null,
+  }, extents);
+};
+
+interface Place {
+  readonly head: Value;
+  readonly i: Value;
+  /** null for 0 */
+  readonly j: Value | null;
+}
+
+/** The number of entry (b H + h, i, j). */
+const uniformsAt = (b: Builder, key: Value, { head, i, j }: Place, { N, M }: Extents): Value => {
+  const number = (value: number): Value => full(b, value, i.type);
+  const rows = rowsToAHighWord(M);
+  const within = rows < N ? b.one(mod, [i, number(rows)], {}) : i;
+  const scaled = scaleBy(b, within, M);
+  const low = j === null ? scaled : plus(b, scaled, j);
+  const words = Math.ceil(N / rows);
+  const high = words === 1 ? head : plus(b, scaleBy(b, head, words), b.one(idiv, [i, number(rows)], {}));
+  return b.one(randomAt, [key, high, low], { site: SAMPLING_SITE });
+};
+
+/** b H + h over the leading axes of `type`, which are those of `lead`. */
+const indexOfHead = (b: Builder, { shape }: Lead, type: TensorType): Value => {
+  const step = strides(shape);
+  const parts = shape.map((_, axis) => scaleBy(b, b.one(iota, [], { axis, type }), step[axis] ?? 1));
+  return parts.reduce((sum, part) => plus(b, sum, part));
 };
