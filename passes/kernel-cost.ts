@@ -31,12 +31,18 @@ export const loopCount = ({ op, operands, attrs }: Operation): number => {
   if (op === sq.systematic) return searchLength(b, attrs as { readonly width: number });
   if (op === sq.einsum) return contractedSize(attrs as { readonly spec: string }, a.type.shape);
   if (op === sq.bucketHeads || op === sq.bucketNext) return elements(a.type);
+  if (op === sq.mergeRuns) return 1 + halvings((attrs as { readonly run: number }).run);
+  if (op === sq.lowerBound) return 1 + halvings(a.type.shape.at(-1) ?? 1);
+  if (op === sq.segmentSum) return b?.type.shape[2] ?? 1;
   return op === sq.bucketSum && b !== undefined ? elements(b.type) : 1;
 };
 
 /** Every chunk is looked at, then every element of one. */
 const searchLength = (prefix: Value | undefined, { width }: { readonly width: number }): number =>
   width + (prefix?.type.shape.at(-1) ?? 0);
+
+/** Steps of a binary search among n. */
+const halvings = (n: number): number => 1 + Math.floor(Math.log2(Math.max(n, 1)));
 
 const contractedSize = ({ spec: text }: { readonly spec: string }, shape: readonly number[]): number => {
   const spec = parseEinsum(text);
@@ -55,5 +61,8 @@ export const readsOf = (operation: Operation, i: number): number => {
   // A list is walked once for all the rows together.
   if (op === sq.bucketSum) return i === 0 ? 1 : elements(operand.type) / Math.max(elements(operand.type), elements(result.type));
   if (op === sq.systematic && i !== 1) return i === 0 ? (attrs as { readonly width: number }).width : 1;
+  if (op === sq.mergeRuns) return 2 * loopCount(operation);
+  // Each position is on one list.
+  if (op === sq.segmentSum) return i === 0 ? 2 : loopCount(operation) / Math.max(result.type.shape[2] ?? 1, 1);
   return loopCount(operation);
 };

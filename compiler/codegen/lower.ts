@@ -14,6 +14,7 @@ import type { ExprPool } from "./expr-pool.ts";
 import { monomialTable, productTable, weightTable } from "./lower-monomials.ts";
 import { randomAtElement, randomElement } from "./lower-random.ts";
 import { systematicElement } from "./lower-sample.ts";
+import { lowerBound, mergeRuns, segmentSum } from "./lower-runs.ts";
 import { takeAlong, takeRows } from "./lower-take.ts";
 
 /** The element of an operand at an index for every axis. */
@@ -231,6 +232,9 @@ export const LOWERINGS: ReadonlyMap<AnyOp, Lowering<object>> = new Map<AnyOp, Lo
   entry(sq.bucketSum, bucketSum),
   entry(sq.takeRows, takeRows),
   entry(sq.takeAlong, takeAlong),
+  entry(sq.mergeRuns, mergeRuns),
+  entry(sq.lowerBound, lowerBound),
+  entry(sq.segmentSum, segmentSum),
   entry(sq.einsum, einsum),
   entry(sq.randomUniform, randomElement),
   entry(sq.randomAt, randomAtElement),

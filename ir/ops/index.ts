@@ -13,6 +13,9 @@ import * as cumsum from "./cumsum.ts";
 import * as bucket from "./bucket.ts";
 import * as gather from "./gather.ts";
 import * as take from "./take.ts";
+import * as sortedRuns from "./sorted-runs.ts";
+import * as transposeKept from "./transpose-kept.ts";
+import * as segment from "./segment.ts";
 import * as contract from "./contract.ts";
 import * as random from "./random.ts";
 import * as sample from "./sample.ts";
@@ -34,6 +37,9 @@ export * from "./cumsum.ts";
 export * from "./bucket.ts";
 export * from "./gather.ts";
 export * from "./take.ts";
+export * from "./sorted-runs.ts";
+export * from "./transpose-kept.ts";
+export * from "./segment.ts";
 export * from "./contract.ts";
 export * from "./random.ts";
 export * from "./sample.ts";
@@ -45,7 +51,8 @@ export * from "./attention-sampled.ts";
 export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
-  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, contract, random, sample,
+  elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, sortedRuns, transposeKept, segment,
+  contract, random, sample,
   monomials, softmax, crossEntropy, attention, attentionSampled, optimizer,
 ];
 

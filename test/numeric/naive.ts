@@ -193,6 +193,22 @@ export const NAIVE: Readonly<Record<string, Element>> = {
     const id = get(ids!, index.slice(0, 4));
     return id < 0 ? 0 : get(x!, [b!, Math.floor((h! * x!.type.shape[1]!) / ids!.type.shape[1]!), id, e!]);
   },
+  merge_runs: ([keys, order], index, attrs) => {
+    const [row, k] = [index.slice(0, -1), index.at(-1)!];
+    const [pair, size] = [2 * attrs["run"]!, order!.type.shape.at(-1)!];
+    const start = k - (k % pair);
+    const places = Array.from({ length: Math.min(pair, size - start) }, (_, i) => get(order!, [...row, start + i]));
+    return places.toSorted((p, q) => get(keys!, [...row, p]) - get(keys!, [...row, q]))[k - start]!;
+  },
+  lower_bound: ([keys], index) => {
+    const row = index.slice(0, -1);
+    return indices(keys!.type.shape.slice(-1)).filter((p) => get(keys!, [...row, ...p]) < index.at(-1)!).length;
+  },
+  segment_sum: ([starts, entries, updates], [b, g, j, e]) => {
+    const [first, end] = [get(starts!, [b!, g!, j!]), get(starts!, [b!, g!, j! + 1])];
+    const places = Array.from({ length: end - first }, (_, i) => get(entries!, [b!, g!, first + i]));
+    return places.reduce((sum, p) => sum + get(updates!, [b!, g!, p, e!]), 0);
+  },
   take_along: ([x, ids], index) => (get(ids!, index) < 0 ? 0 : get(x!, [...index.slice(0, -1), get(ids!, index)])),
   systematic: chosen,
   einsum: contraction,
