@@ -13,7 +13,7 @@ export type StageName = "model" | "gradient" | "kernel";
 
 export const STAGE_NAMES: readonly StageName[] = ["model", "gradient", "kernel"];
 
-const isVjp = (op: AnyOp): boolean => op.mnemonic.endsWith("_vjp");
+const isVjp = (op: AnyOp): boolean => /_vjp(_|$)/.test(op.mnemonic);
 
 /** The optimizer's updates are the ops that take a learning rate. */
 const isUpdate = (op: AnyOp): boolean => op.operands.includes("lr");

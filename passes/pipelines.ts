@@ -1,6 +1,7 @@
 /** @file The pipelines, as data: read this first to see what the compiler does. */
 
 import { recognizeAttention } from "./attention/recognize.ts";
+import { rewriteAttentionBackward } from "./attention/rewrite-backward.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
@@ -18,14 +19,14 @@ const understand: Pipeline = [step(canonicalize), step(cse), step(recognizeAtten
 const clean: Pipeline = [step(canonicalize), step(cse), step(dce)];
 
 /** The training step is made of the clean gradient, so nothing is cleaned twice. */
-const derive: Pipeline = [step(differentiate), ...clean, step(makeStep)];
+const derive: Pipeline = [step(differentiate), ...clean, step(rewriteAttentionBackward), step(makeStep)];
 
 /** To operations that are kernels, or parts of one, with a place in memory each. */
 const lower: Pipeline = [step(decompose), ...clean, step(fuse), step(planMemoryPass)];
 
 export const PIPELINES = {
-  /** Exact gradients. */
+  /** Gradients, exact but where a policy of the model says otherwise. */
   exact: [...understand, ...derive, ...lower],
   /** No gradient: for programs that are only run forwards. */
-  forward: [...understand, ...lower],
+  forward: [...understand, step(rewriteAttentionBackward), ...lower],
 } as const satisfies Readonly<Record<string, Pipeline>>;

@@ -1,6 +1,7 @@
 /** @file Every pass there is, once. Textual pipelines, `--help`, the table of passes and the tests loop over this list. */
 
 import { recognizeAttention } from "./attention/recognize.ts";
+import { rewriteAttentionBackward } from "./attention/rewrite-backward.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
@@ -15,6 +16,7 @@ export const PASSES: readonly AnyPass[] = [
   recognizeAttention,
   canonicalize,
   differentiate,
+  rewriteAttentionBackward,
   makeStep,
   cse,
   dce,

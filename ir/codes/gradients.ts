@@ -34,4 +34,14 @@ export const GRADIENT_CODES = {
     bad: "subquad opt model.ir --passes 'differentiate{of=forward_pass}'",
     good: "subquad opt model.ir --passes 'differentiate{of=forward}'",
   },
+  SQ0509: {
+    title: "an approximation of the gradient has no useful bound",
+    explanation:
+      "Low-rank attention replaces the exponential of the scores by a polynomial, which is close to it only where scores are small. The " +
+      "compiler must know how large they can get: normalise queries and keys, or state a bound that is checked while training (`guard: R`: " +
+      "heads beyond it run exactly). Without one, or where the polynomial is off by half or more within it, the gradient would be wrong by any " +
+      "amount; `unsafe: true` says that this is wanted. docs/lowrank.md has the numbers.",
+    bad: "backward { **: lowrank(degree: 2) }",
+    good: "backward { **: lowrank(degree: 2, guard: 0.5) }",
+  },
 } as const satisfies Record<string, CodeEntry>;
