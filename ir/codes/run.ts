@@ -77,4 +77,10 @@ export const RUN_CODES = {
     bad: "loss(image: [B, C, W, H], label: int[B]) = …",
     good: "loss(tokens: int[B, T], targets: int[B, T]) = …",
   },
+  SQ0613: {
+    title: "there is nothing to audit",
+    explanation: "`subquad audit` measures how approximate gradients of attention differ from exact ones. The loss of this model depends on no attention: it has none, or what looks like one is not recognised (`subquad compile FILE --remarks` says why).",
+    bad: "subquad audit perceptron.sq",
+    good: "subquad audit gpt.sq",
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,66 @@
+/** @file A model compiled for an audit: the gradient of its `loss` (no dropout, no training step) for one sequence, exact or
+ *  with approximate attention. */
+
+import type { Func, Module } from "../../ir/core.ts";
+import type { Executable, Program } from "../../runtime/abi.ts";
+import { createExecutable } from "../../runtime/index.ts";
+import { installWebGpu } from "../../runtime/node/webgpu.ts";
+import { decompose } from "../../passes/decompose.ts";
+import { differentiate } from "../../passes/differentiate.ts";
+import { makeStep } from "../../passes/make-step.ts";
+import { printPipeline } from "../../passes/parse-pipeline.ts";
+import { PIPELINES } from "../../passes/pipelines.ts";
+import { runPipeline, step } from "../../passes/run.ts";
+import type { Pipeline } from "../../passes/run.ts";
+import { probeOf } from "../audit/probe.ts";
+import type { Probe } from "../audit/probe.ts";
+import type { GivenRule } from "../check/index.ts";
+import { generateProgram } from "../codegen/program.ts";
+import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
+import { compile } from "./compile.ts";
+import type { ModelOptions } from "./compile.ts";
+
+export type Dims = Readonly<Record<string, number>>;
+
+const stage = PIPELINES.exact.findIndex(({ pass }) => pass.name === decompose.name);
+
+/** To the gradient of `loss`, which has no dropout: what varies between two draws is the approximation alone. */
+const TO_GRADIENT: Pipeline = PIPELINES.exact
+  .slice(0, stage)
+  .filter(({ pass }) => pass.name !== makeStep.name)
+  .map((current) => (current.pass.name === differentiate.name ? step(differentiate, { of: "loss" }) : current));
+
+const TO_KERNELS: Pipeline = PIPELINES.exact.slice(stage);
+
+/** The gradient (stage gradient) of a model at `dims`, with `rules` after all others. */
+export const gradientModule = async (options: ModelOptions, dims: Dims, rules: readonly GivenRule[]): Promise<Module> => {
+  const compiled = await compile({
+    file: options.file,
+    dims: { ...options.dims, ...dims },
+    backward: [...(options.backward ?? []), ...rules],
+    passes: printPipeline(TO_GRADIENT),
+  });
+  return { ...compiled.gradient, funcs: compiled.gradient.funcs.filter(({ name }) => name === "grad") };
+};
+
+export const everywhere = (policy: string): readonly GivenRule[] => [{ pattern: "**", policy }];
+
+/** The exact gradient, with the operands of every attention's gradient among its results. */
+export const exactProbe = async (options: ModelOptions, dims: Dims): Promise<Probe> =>
+  probeOf(await gradientModule(options, dims, everywhere("exact")));
+
+export interface Runnable {
+  readonly func: Func;
+  readonly program: Program;
+  readonly executable: Executable;
+}
+
+/** A module of one function, ready to run. */
+export const runnable = async (module: Module, backend: string): Promise<Runnable> => {
+  const [func] = module.funcs;
+  if (func === undefined) throw new Error("a module without functions");
+  const program = generateProgram(runPipeline(module, TO_KERNELS).module);
+  if (backend === INTERPRETER) return { func, program, executable: interpreterExecutable(module) };
+  if (backend === "gpujs:webgpu") await installWebGpu();
+  return { func, program, executable: await createExecutable(program, backend) };
+};
