@@ -20,6 +20,7 @@ import * as contract from "./contract.ts";
 import * as random from "./random.ts";
 import * as sample from "./sample.ts";
 import * as monomials from "./monomials.ts";
+import * as features from "./features.ts";
 import * as softmax from "./softmax.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import * as attention from "./attention.ts";
@@ -44,6 +45,7 @@ export * from "./contract.ts";
 export * from "./random.ts";
 export * from "./sample.ts";
 export * from "./monomials.ts";
+export * from "./features.ts";
 export * from "./softmax.ts";
 export * from "./cross-entropy.ts";
 export * from "./attention.ts";
@@ -53,7 +55,7 @@ export * from "./optimizer.ts";
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
   elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, sortedRuns, transposeKept, segment,
   contract, random, sample,
-  monomials, softmax, crossEntropy, attention, attentionSampled, optimizer,
+  monomials, features, softmax, crossEntropy, attention, attentionSampled, optimizer,
 ];
 
 export const OPS: readonly AnyOp[] = FAMILIES.flatMap((family) => Object.values(family));
