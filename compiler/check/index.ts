@@ -20,7 +20,9 @@ export type { GivenRule } from "./given-rules.ts";
 export interface CheckOptions {
   /** Values of dims, over those the program writes. */
   readonly dims?: Overrides;
-  /** Rules for the gradient of attention, over those of the program's `backward { … }`; the last that matches wins. */
+  /** How the gradient of every attention is computed, over the program's `backward { … }`: `sus:c=25`. */
+  readonly attentionBackward?: string;
+  /** Rules for the gradient of attention, over those of the program's `backward { … }` and `attentionBackward`; the last that matches wins. */
   readonly backward?: readonly GivenRule[];
   /** How `import` reads a file; absent: imports are errors. */
   readonly readImport?: ReadImport;
@@ -40,10 +42,13 @@ export const checkSource = (text: string, file: string, options: CheckOptions = 
   checkNames(program, reporter);
   reportRecursion(program, reporter);
   const dims = declareDims(dimDeclarations(program), options.dims ?? {}, reporter);
-  const typed = elaborateProgram(program, dims, reporter, givenRules(options.backward ?? [], reporter));
+  const typed = elaborateProgram(program, dims, reporter, givenRules(rulesOf(options), reporter));
   const sources = new Map(program.units.map((unit) => [unit.file, unit.text]));
   return { diagnostics: inSourceOrder(reporter.diagnostics.map(withoutPlace), [...sources.keys()]), program: reporter.failed ? null : typed, sources };
 };
+
+const rulesOf = ({ attentionBackward, backward = [] }: CheckOptions): readonly GivenRule[] =>
+  attentionBackward === undefined ? backward : [{ pattern: "**", policy: attentionBackward }, ...backward];
 
 /** By file, as they were read, then by place; what has no place comes first. */
 const inSourceOrder = (diagnostics: readonly Diagnostic[], files: readonly string[]): readonly Diagnostic[] => {

@@ -34,8 +34,8 @@ const collect = (value: string, previous: readonly string[] | undefined): readon
 export const withModelFlags = (command: Command): Command =>
   withOutputFlags(command)
     .option("--dim <NAME=SIZE>", "override a dimension of the model; may be repeated", collect)
-    .option("--attention-backward <policy>", "how the gradient of every attention is computed: exact")
-    .option("--backward <PATH=policy>", "the same for the attention in layers that match, as Block.*.SelfAttention=exact; may be repeated", collect);
+    .option("--attention-backward <policy>", "how the gradient of every attention is computed: exact, sus:c=25, lowrank:degree=2, hybrid:c=8,degree=0 or auto:error=0.01")
+    .option("--backward <PATH=policy>", "the same for the attention in layers that match, as Block.*.SelfAttention=sus:c=25; may be repeated", collect);
 
 /** `--dim T=4096 --dim B=2` as `{ T: 4096, B: 2 }`. Throws SQ0008 for anything else. */
 export const parseDims = (flags: readonly string[] = []): Record<string, number> =>
@@ -50,21 +50,20 @@ export const parseDims = (flags: readonly string[] = []): Record<string, number>
     }),
   );
 
-/** The model's backward rules as the command line adds them: `--attention-backward` for all, then each `--backward`. */
-export const parseBackward = (flags: ModelFlags): GivenRule[] => [
-  ...(flags.attentionBackward === undefined ? [] : [{ pattern: "**", policy: flags.attentionBackward }]),
-  ...(flags.backward ?? []).map((flag) => {
+/** `--backward Block.0.SelfAttention=sus:c=25` as a rule. Throws SQ0007 for anything without `=`. */
+export const parseBackward = (flags: readonly string[] = []): GivenRule[] =>
+  flags.map((flag) => {
     const at = flag.indexOf("=");
     if (at < 1) throw usageError(`\`--backward ${flag}\` is not PATH=policy`, "name a site and a policy: `--backward Block.0.SelfAttention=exact`");
     return { pattern: flag.slice(0, at), policy: flag.slice(at + 1) };
-  }),
-];
+  });
 
 /** The language options that the shared flags stand for. */
 export const modelOptions = (file: string, flags: ModelFlags) => ({
   file,
   dims: parseDims(flags.dim),
-  backward: parseBackward(flags),
+  backward: parseBackward(flags.backward),
+  ...(flags.attentionBackward === undefined ? {} : { attentionBackward: flags.attentionBackward }),
 });
 
 const numeric =

@@ -4,6 +4,7 @@ import { Option } from "commander";
 import type { Command } from "commander";
 import { fileLoc } from "../../ir/span.ts";
 import { printModule } from "../../ir/print.ts";
+import { matchesSite } from "../../ir/site-pattern.ts";
 import type { Remark } from "../../passes/pass.ts";
 import type { Pipeline, RunResult, Snapshot, Timing } from "../../passes/run.ts";
 import { requirePass } from "../driver.ts";
@@ -19,6 +20,8 @@ export interface PassFlags {
   readonly timing?: boolean;
   readonly stats?: boolean;
   readonly remarks?: boolean;
+  /** True for every site. */
+  readonly whyNot?: string | boolean;
 }
 
 export const withPassFlags = (command: Command): Command =>
@@ -28,7 +31,8 @@ export const withPassFlags = (command: Command): Command =>
     .addOption(new Option("--print-ir <when>", "print the IR: after=PASS, changed (after every pass that changed it), diff"))
     .option("--timing", "print the time of every pass")
     .option("--stats", "print what the passes counted")
-    .option("--remarks", "print what the passes say about places in the model");
+    .option("--remarks", "print what the passes say about places in the model")
+    .option("--why-not [site]", "print what the passes could not do, and why: everywhere, or at sites that match, as Block.*.SelfAttention");
 
 /** The observer behind `--print-ir`. Throws SQ0007, and SQ0408 where no pass that is run has the name. */
 export const printIrHook = (flags: PassFlags, pipeline: Pipeline, io: Io): ((snapshot: Snapshot) => void) => {
@@ -65,10 +69,13 @@ export const printStats = (stats: RunResult["stats"], flags: PassFlags, io: Io):
 };
 
 export const printRemarks = (remarks: readonly Remark[], flags: PassFlags, io: Io): void => {
-  if (flags.remarks !== true) return;
-  for (const { pass, kind, path, loc, message } of remarks) {
+  const { whyNot } = flags;
+  const asked = ({ kind, path }: Remark): boolean => kind === "missed" && (whyNot === true || (typeof whyNot === "string" && matchesSite(whyNot, path)));
+  const shown = flags.remarks === true ? remarks : remarks.filter(asked);
+  for (const { pass, kind, path, loc, message } of shown) {
     const at = fileLoc(loc);
     const place = at === null ? "" : `${at.file}:${at.line}:${at.column}: `;
     io.err(`${place}remark[${pass}] ${kind}${path === "" ? "" : ` at ${path}`}: ${message}\n`);
   }
+  if (whyNot !== undefined && whyNot !== false && !remarks.some(asked)) io.err(`nothing was missed${whyNot === true ? "" : ` at ${whyNot}`}\n`);
 };
