@@ -3,7 +3,7 @@
  *  A scope is the kernel's body, the body of a loop, or one branch of a `select`. A node gets a `let` in the
  *  outermost scope that knows its variables if it is used there more than once or only inside deeper loops, provided
  *  that scope certainly needs it: no load is hoisted out of a branch, whose condition may guard it. Index arithmetic,
- *  which is harmless and cheap, leaves branches as well when that takes it out of a loop. */
+ *  which is harmless and cheap, leaves branches (and loads that stay there) as well when that takes it out of a loop. */
 
 import type { Expr, Loop } from "./kernel.ts";
 import type { ExprPool } from "./expr-pool.ts";
@@ -63,22 +63,23 @@ const nodesToBind = (pool: ExprPool, root: Expr, scope: Scope): readonly Expr[] 
   const uses = new Map<Expr, number>();
   const crossing = new Set<Expr>();
   const isReady = (e: Expr): boolean => [...pool.free(e)].every((name) => scope.variables.has(name));
+  const certain = new Set<Expr>();
+  collectCertain(root, scope.bound, certain);
+  const mayMove = (e: Expr): boolean => certain.has(e) || isQuotient(e);
   const seen = new Set<Expr>();
   const visit = (parent: Expr): void => {
     if (seen.has(parent) || scope.bound.has(parent)) return;
     seen.add(parent);
-    const ready = isReady(parent);
+    const stays = !isReady(parent) || (crossing.has(parent) && !mayMove(parent));
     for (const child of childrenOf(parent)) {
       uses.set(child, (uses.get(child) ?? 0) + 1);
-      if (!ready || child === loopBodyOf(parent)) crossing.add(child);
+      if (stays || child === loopBodyOf(parent)) crossing.add(child);
       visit(child);
     }
   };
   visit(root);
-  const certain = new Set<Expr>();
-  collectCertain(root, scope.bound, certain);
   const isWanted = (e: Expr): boolean =>
-    certain.has(e) ? (uses.get(e) ?? 0) > 1 || crossing.has(e) : crossing.has(e) && isIndex(e);
+    crossing.has(e) ? mayMove(e) : certain.has(e) && (uses.get(e) ?? 0) > 1;
   return [...seen]
     .filter((e) => e !== root && isWorthNaming(e) && isWanted(e) && isReady(e))
     .sort((a, b) => pool.id(a) - pool.id(b));
@@ -138,6 +139,22 @@ const defaultName = (expr: Expr): string => {
   if (expr.kind === "walk") return "sum";
   if (expr.kind === "fold") return expr.accumulator;
   return isIndex(expr) ? "base" : "v";
+};
+
+/** Answers about shared nodes, which a graph may reach by very many ways. */
+const QUOTIENTS = new WeakMap<Expr, boolean>();
+
+/** Index arithmetic, also after its divisions became multiplications and roundings. */
+const isQuotient = (expr: Expr): boolean => {
+  const known = QUOTIENTS.get(expr) ?? computesQuotient(expr);
+  QUOTIENTS.set(expr, known);
+  return known;
+};
+
+const computesQuotient = (expr: Expr): boolean => {
+  if (expr.kind === "unary") return expr.fn === "floor" && isQuotient(expr.arg);
+  if (expr.kind !== "binary") return isLeaf(expr);
+  return "add sub mul div idiv mod".includes(expr.fn) && isQuotient(expr.left) && isQuotient(expr.right);
 };
 
 const isIndex = (expr: Expr): boolean =>

@@ -61,7 +61,7 @@ const mergeSort = (b: Builder, kept: Value, { groups, keys }: KeptAttrs): readon
   const empties = b.one(compare, [flat, zeros(b, type)], { direction: "lt" });
   const key = b.one(select, [empties, full(b, keys, type), flat], {}, "key");
   let order = b.one(iota, [], { axis: 2, type });
-  for (let run = at(kept.type.shape, 3); run < at(type.shape, 2); run *= 2) order = b.one(mergeRuns, [key, order], { run }, `runs_of_${2 * run}`);
+  for (let run = at(kept.type.shape, 3); run < at(type.shape, 2); run *= 2) order = b.one(mergeRuns, [key, order], { run }, `runs_of_${Math.min(2 * run, at(type.shape, 2))}`);
   return [b.one(lowerBound, [key, order], { rows: keys + 1 }), order];
 };
 
