@@ -48,6 +48,8 @@ export type Form =
       readonly causal: boolean;
       readonly window: number;
       readonly scale: number;
+      /** Probability that a weight is dropped; 0 where this is not training. */
+      readonly dropout: number;
       readonly extras: readonly Extra[];
     }
   | { readonly kind: "dropout"; readonly rate: number }

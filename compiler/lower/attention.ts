@@ -4,6 +4,7 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { TensorType, Value } from "../../ir/core.ts";
 import { InternalError } from "../../ir/diagnostic.ts";
+import type { AttentionExtra } from "../../ir/ops/attention-attrs.ts";
 import * as ops from "../../ir/ops/index.ts";
 import * as poly from "../../ir/poly.ts";
 import { sameShape } from "../../ir/types.ts";
@@ -56,7 +57,15 @@ const scoresLike = (b: Builder, value: Value, scores: TensorType, batched: boole
   return reshapeTo(b, wide, full);
 };
 
-export const lowerAttention = (b: Builder, operands: readonly Value[], form: Attention, site: Site, type: TensorType): Value => {
+/** `key` is what dropout draws from; null without. */
+export const lowerAttention = (
+  b: Builder,
+  operands: readonly Value[],
+  form: Attention,
+  key: Value | null,
+  site: Site,
+  type: TensorType,
+): Value => {
   const [q, k, v, ...extras] = operands;
   if (q === undefined || k === undefined || v === undefined) throw new InternalError("attention has q, k and v");
   const batched = q.type.shape[0] === k.type.shape[0];
@@ -71,10 +80,12 @@ export const lowerAttention = (b: Builder, operands: readonly Value[], form: Att
     if (form.extras[i] !== "lengths") return scoresLike(b, value, scores, batched);
     return reshapeTo(b, value, { dtype: "i32", shape: [batch?.shape[0] ?? 1], dims: [batch?.dims[0] ?? poly.ONE] });
   });
-  const { causal, window, scale, extras: names } = form;
-  const attrs = { causal, window, scale, extras: names, site: site.site, backward: site.backward };
+  const { causal, window, scale, dropout } = form;
+  const names: readonly AttentionExtra[] = key === null ? form.extras : [...form.extras, "dropout_key"];
+  const drawn = key === null ? [] : [key];
+  const attrs = { causal, window, scale, dropout, extras: names, site: site.site, backward: site.backward };
   const rankIsFour = q.type.shape.length === 4;
-  const [o] = b.all(ops.attention, [...wide, ...more], attrs, [rankIsFour ? site.name : "", "lse"]);
+  const [o] = b.all(ops.attention, [...wide, ...more, ...drawn], attrs, [rankIsFour ? site.name : "", "lse"]);
   if (o === undefined) throw new InternalError("attention has a result");
   return reshapeTo(b, o, type);
 };

@@ -142,7 +142,8 @@ const RULES: { readonly [K in Form["kind"]]: Rule<K> | null } = {
   attention: (l, node, form) => {
     const site = l.sites.get(node) ?? node.path;
     const operands = node.operands.map((operand) => valueOf(l, operand));
-    return lowerAttention(l.b, operands, form, { site, backward: l.policyOf(site), name: nameOf(l, node) }, node.type);
+    const key = form.dropout > 0 ? freshKey(l) : null;
+    return lowerAttention(l.b, operands, form, key, { site, backward: l.policyOf(site), name: nameOf(l, node) }, node.type);
   },
   /** y = x / (1 - rate) where u >= rate, else 0. */
   dropout: (l, node, { rate }) => {

@@ -8,6 +8,7 @@ import { violates } from "../core.ts";
 import type { Op, TensorType, Value, Violation } from "../core.ts";
 import { InternalError } from "../diagnostic.ts";
 import { describe, sameShape } from "../types.ts";
+import { checkDropout } from "./attention-dropout.ts";
 
 /** Optional operands, in the order they must be given.
  *  lengths i32 [B]: keys at index >= lengths[b] are masked.   mask i1 [B or 1, H or 1, N, M]: 1 where i may attend to j.
@@ -26,6 +27,8 @@ export interface AttentionAttrs {
   readonly window: number;
   /** Factor of the scores, usually 1 / sqrt(K). */
   readonly scale: number;
+  /** Probability that a weight is dropped, in [0, 1); the others are divided by 1 - dropout. */
+  readonly dropout: number;
   readonly extras: readonly AttentionExtra[];
   /** The attention site in the model, by which the `backward` block selects it. */
   readonly site: string;
@@ -37,6 +40,7 @@ export const attentionCodecs: Op<readonly Value[], AttentionAttrs>["attrs"] = {
   causal: flag,
   window: withDefault(i64, 0),
   scale: f64,
+  dropout: withDefault(f64, 0),
   extras: withDefault(array(oneOf(...EXTRAS)), []),
   site: withDefault(string, ""),
   backward: withDefault(string, "exact"),
@@ -119,7 +123,8 @@ export const structuralKeys = (
  *  C4  lengths: i32 [B]
  *  C5  mask: i1, bias: f32, both [B or 1, H or 1, N, M]
  *  C6  window an integer >= 0, scale finite
- *  C8  active: i1 [B,H] */
+ *  C8  active: i1 [B,H]; dropout in [0, 1), dropout_key: i32 [4], given where dropout > 0 and only there; enough counters:
+ *      B H ceil(N / floor(2^24 / M)) <= 2^12 */
 export const checkAttention = (
   operands: readonly TensorType[],
   attrs: AttentionAttrs,
@@ -133,7 +138,12 @@ export const checkAttention = (
   const expected = leading.length + attrs.extras.length;
   if (operands.length !== expected) return violates("C0", `takes ${expected} operands, given ${operands.length}`);
   const types = namedBy([...leading, ...attrs.extras], operands);
-  return checkShapes(types) ?? checkMasks(types) ?? checkNumbers(attrs);
+  return (
+    checkShapes(types) ??
+    checkMasks(types) ??
+    checkNumbers(attrs) ??
+    checkDropout("C8", attrs.dropout, types.maybe("dropout_key"), attentionSizes(types))
+  );
 };
 
 const checkShapes = (types: Named<TensorType>): Violation | null => {

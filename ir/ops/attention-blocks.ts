@@ -20,6 +20,7 @@ import { tensor, withDType } from "../types.ts";
 import { contract, plus, reshaped, times } from "./arithmetic.ts";
 import { attentionSizes } from "./attention-attrs.ts";
 import type { AttentionAttrs, AttentionExtra, AttentionSizes, Named } from "./attention-attrs.ts";
+import { dropMultiplier } from "./attention-dropout.ts";
 import { groupingOf, led } from "./attention-heads.ts";
 import type { Grouping } from "./attention-heads.ts";
 import { maskedScore, scoreMask, spread } from "./attention-mask.ts";
@@ -62,6 +63,8 @@ export interface Block extends Grouping {
   readonly scores: Value;
   /** 1 for pairs that are not masked; null where no pair is. */
   readonly allowed: Value | null;
+  /** What dropout multiplies the weights by, of the type of the scores; null without dropout. */
+  readonly dropped: Value | null;
   /** The block's rows of a tensor [B or 1, H or 1, N, …]; `led` gives it the block's heads. */
   readonly cut: (x: Value) => Value;
   /** The type of what `cut` makes of a tensor of this type. */
@@ -150,7 +153,7 @@ const onlyBlock = (b: Builder, { given, attrs, apart }: RowProblem): Block => {
   const copy = (x: Value): Value => (apart === null ? x : b.one(barrier, [x, apart], {}));
   const maybe = (name: AttentionExtra): Value | null => {
     const x = given.maybe(name);
-    return x !== null && name === "lengths" ? copy(x) : x;
+    return x !== null && (name === "lengths" || name === "dropout_key") ? copy(x) : x;
   };
   const sizes = sizesOf(given);
   const start = apart === null || isCheapMask(attrs, sizes) ? null : copy(full(b, 0, START));
@@ -197,5 +200,8 @@ const blockOf = (
   const scores = allowed === null ? biased : maskedScore(b, allowed, biased);
   const rows = at(wholeQ.type.shape, 2);
   const rowsOf = (type: TensorType): TensorType => withRows(type, rows);
-  return { query, key, rows, start, q, k, v, scores, allowed, cut, rowsOf, index };
+  const dropoutKey = given.maybe("dropout_key");
+  const dropout = dropoutKey === null ? null : { key: dropoutKey, rate: attrs.dropout };
+  const dropped = dropout === null ? null : dropMultiplier(b, { query, start, index }, dropout, scaled.type, sizes);
+  return { query, key, rows, start, q, k, v, scores, allowed, dropped, cut, rowsOf, index };
 };

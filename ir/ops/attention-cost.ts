@@ -6,9 +6,10 @@
  *  cost must not depend on a tensor's contents. `evaluate` tallies by the same convention.
  *
  *  Without causality and window the counts equal those of the expansion, operation by operation:
- *  - forward, a pair:   score 2K, scale 1, bias 1, maximum 1, subtract 1, exp 1, sum 1, output 2E
+ *  - forward, a pair:   score 2K, scale 1, bias 1, maximum 1, subtract 1, exp 1, sum 1, output 2E, with dropout 1
  *  - forward, a query:  divide E, log 1, add 1, guard 1 (where a row can be empty)
- *  - backward, a pair:  score 2K, scale 1, bias 1, subtract 1, exp 1, dp 2E, ds 2, dq 2K, dk 2K, dv 2E, bias sum 1
+ *  - backward, a pair:  score 2K, scale 1, bias 1, subtract 1, exp 1, dp 2E, ds 2, dq 2K, dk 2K, dv 2E, bias sum 1, with
+ *                       dropout 2
  *  - backward, a query: delta 2E, d_lse 1, scale of dq K;   a key of a key head: scale of dk K */
 
 import type { CostContext, TensorType } from "../core.ts";
@@ -25,7 +26,7 @@ export const attentionFlops = ({ operandTypes, attrs }: CostContext<AttentionAtt
   const types = forwardOperands(operandTypes, attrs);
   const { heads, N, M, K, E } = dimensions(types);
   const sizes = attentionSizes(types);
-  const aPair = poly.add(poly.scale(poly.add(K, E), 2), poly.constant(types.maybe("bias") === null ? 5 : 6));
+  const aPair = poly.add(poly.scale(poly.add(K, E), 2), poly.constant((types.maybe("bias") === null ? 5 : 6) + (attrs.dropout > 0 ? 1 : 0)));
   const aQuery = poly.add(E, poly.constant(mayBeEmpty(attrs, sizes) ? 3 : 2));
   return poly.mul(heads, poly.add(poly.mul(pairs(attrs, sizes, N, M), aPair), poly.mul(N, aQuery)));
 };
@@ -36,7 +37,8 @@ export const attentionVjpFlops = ({ operandTypes, attrs }: CostContext<Attention
   const sizes = attentionSizes(types);
   const bias = types.maybe("bias");
   const forBias = bias === null ? 0 : biasIsSummed(bias, sizes) ? 2 : 1;
-  const aPair = poly.add(poly.scale(K, 6), poly.scale(E, 4), poly.constant(5 + forBias));
+  const forDropout = attrs.dropout > 0 ? 2 : 0;
+  const aPair = poly.add(poly.scale(K, 6), poly.scale(E, 4), poly.constant(5 + forBias + forDropout));
   const aQuery = poly.add(poly.scale(E, 2), K, poly.constant(types.maybe("d_lse") === null ? 0 : 1));
   return poly.add(
     poly.mul(heads, poly.add(poly.mul(pairs(attrs, sizes, N, M), aPair), poly.mul(N, aQuery))),

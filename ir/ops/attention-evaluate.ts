@@ -1,10 +1,12 @@
 /** @file The meaning of attention and of its gradient, in float64, touching only the pairs that no mask rules out.
  *
- *  s_ij = scale * q_i . k_j + bias_ij     lse_i = log sum_j exp s_ij     w_ij = exp(s_ij - lse_i)     o_i = sum_j w_ij v_j */
+ *  s_ij = scale * q_i . k_j + bias_ij     lse_i = log sum_j exp s_ij     w_ij = exp(s_ij - lse_i)     o_i = sum_j w_ij z_ij v_j
+ *  z_ij is 1, or what dropout multiplies the weight by (attention-dropout.ts). */
 
 import type { Data, EvaluateContext } from "../core.ts";
 import { attentionSizes, backwardOperands, forwardOperands, mayBeEmpty, structuralKeys } from "./attention-attrs.ts";
 import type { AttentionAttrs, AttentionSizes, Named } from "./attention-attrs.ts";
+import { multiplierOf } from "./attention-dropout.ts";
 import { biasIsSummed } from "./attention-cost.ts";
 
 /** One query and the keys it attends to. Offsets are into the flat data. The arrays are reused from row to row. */
@@ -73,7 +75,7 @@ export const accumulate = (to: Data, at: number, from: Data, start: number, widt
 /** Visits every query of every head, with its scores. */
 export const forEachRow = (problem: Problem, visit: (row: Row) => void): void => {
   const { B, H, G, N, M, K } = problem.sizes;
-  const [q, k, bias] = [problem.need("q"), problem.need("k"), problem.maybe("bias")];
+  const [q, k, bias, active] = [problem.need("q"), problem.need("k"), problem.maybe("bias"), problem.maybe("active")];
   const keys = new Int32Array(M);
   const scores = new Float64Array(M);
   for (let b = 0; b < B; b++)
@@ -83,7 +85,8 @@ export const forEachRow = (problem: Problem, visit: (row: Row) => void): void =>
         const keyBase = (b * G + Math.floor(h / (H / G))) * M;
         const biasBase = problem.biasAt(b, h, i);
         const { first, end } = structuralKeys(problem.attrs, problem.sizes, i);
-        const count = unmasked(problem, keys, b, problem.maskAt(b, h, i), first, end);
+        const skipped = active !== null && get(active, b * H + h) === 0;
+        const count = skipped ? 0 : unmasked(problem, keys, b, problem.maskAt(b, h, i), first, end);
         for (let n = 0; n < count; n++) {
           const j = keys[n] as number;
           const score = problem.attrs.scale * dot(q, query * K, k, (keyBase + j) * K, K);
@@ -110,8 +113,10 @@ export const evaluateAttention = (ctx: EvaluateContext<AttentionAttrs>): readonl
   const lse = new Float64Array(B * H * N);
   const scoreFlops = 2 * K + 1 + (problem.maybe("bias") === null ? 0 : 1);
   const guardFlops = mayBeEmpty(problem.attrs, problem.sizes) ? 1 : 0;
+  const dropFlops = problem.maybe("dropout_key") === null ? 0 : 1;
+  const z = multiplierOf(ctx.attrs.dropout, problem.maybe("dropout_key"), problem.sizes);
   forEachRow(problem, ({ query, keyBase, keys, scores, count, counted }) => {
-    ctx.tally.flops += counted * (scoreFlops + 4 + 2 * E) + E + 2 + guardFlops;
+    ctx.tally.flops += counted * (scoreFlops + 4 + dropFlops + 2 * E) + E + 2 + guardFlops;
     if (count === 0) return;
     let top = Number.NEGATIVE_INFINITY;
     for (let n = 0; n < count; n++) top = Math.max(top, get(scores, n));
@@ -119,15 +124,16 @@ export const evaluateAttention = (ctx: EvaluateContext<AttentionAttrs>): readonl
     for (let n = 0; n < count; n++) total += Math.exp(get(scores, n) - top);
     lse[query] = top + Math.log(total);
     for (let n = 0; n < count; n++) {
+      const j = keys[n] as number;
       const weight = Math.exp(get(scores, n) - top) / total;
-      accumulate(o, query * E, v, (keyBase + (keys[n] as number)) * E, E, weight);
+      accumulate(o, query * E, v, (keyBase + j) * E, E, weight * z(query, j));
     }
   });
   return [o, lse];
 };
 
-/** delta_i = do_i . o_i - d_lse_i    ds_ij = w_ij * (do_i . v_j - delta_i)
- *  dq = scale * ds k    dk = scale * ds^T q    dv = w^T do    dbias = ds, summed over the axes it was broadcast along.
+/** delta_i = do_i . o_i - d_lse_i    ds_ij = w_ij * (z_ij * do_i . v_j - delta_i)
+ *  dq = scale * ds k    dk = scale * ds^T q    dv = (w z)^T do    dbias = ds, summed over the axes it was broadcast along.
  *  (B 2408.13233 prints the transposed terms without their transposes; these are checked by central differences.) */
 export const evaluateAttentionVjp = (ctx: EvaluateContext<AttentionAttrs>): readonly Data[] => {
   const problem = problemOf(ctx, backwardOperands);
@@ -139,15 +145,18 @@ export const evaluateAttentionVjp = (ctx: EvaluateContext<AttentionAttrs>): read
   const dBias = new Float64Array(bias?.length ?? 0);
   const biasFlops = bias === null ? 0 : problem.biasSummed ? 2 : 1;
   const { scale } = problem.attrs;
+  const dropFlops = problem.maybe("dropout_key") === null ? 0 : 2;
+  const z = multiplierOf(ctx.attrs.dropout, problem.maybe("dropout_key"), problem.sizes);
   forEachRow(problem, ({ query, keyBase, biasBase, keys, scores, count, counted }) => {
-    ctx.tally.flops += counted * (6 * K + 4 * E + 5 + biasFlops) + 2 * E + K + (dLse === null ? 0 : 1);
+    ctx.tally.flops += counted * (6 * K + 4 * E + 5 + dropFlops + biasFlops) + 2 * E + K + (dLse === null ? 0 : 1);
     const delta = dot(dO, query * E, o, query * E, E) - (dLse === null ? 0 : get(dLse, query));
     for (let n = 0; n < count; n++) {
       const j = keys[n] as number;
       const key = keyBase + j;
       const weight = Math.exp(get(scores, n) - get(lse, query));
-      const dScore = weight * (dot(dO, query * E, v, key * E, E) - delta);
-      accumulate(dv, key * E, dO, query * E, E, weight);
+      const kept = z(query, j);
+      const dScore = weight * (kept * dot(dO, query * E, v, key * E, E) - delta);
+      accumulate(dv, key * E, dO, query * E, E, weight * kept);
       accumulate(dq, query * K, k, key * K, K, scale * dScore);
       accumulate(dk, key * K, q, query * K, K, scale * dScore);
       if (bias !== null) bump(dBias, biasBase + j, dScore);

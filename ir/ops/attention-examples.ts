@@ -13,6 +13,9 @@ interface Case {
   /** Axes of mask and bias, one letter each, 1 for a broadcast one. */
   readonly mask?: string;
   readonly bias?: string;
+  readonly dropout?: number;
+  /** Has the gradient the operand that says which heads are active? */
+  readonly active?: true;
 }
 
 /** Self-attention has one length T for queries and keys, so that costs are polynomials in T. */
@@ -30,7 +33,7 @@ const CASES: readonly Case[] = [
   { sizes: { B: 1, H: 2, G: 2, N: 4, M: 4, K: 3, E: 2 } },
   { sizes: { B: 2, H: 2, G: 2, N: 4, M: 4, K: 3, E: 3 }, masks: { causal: true } },
   { sizes: { B: 1, H: 4, G: 2, N: 3, M: 5, K: 2, E: 3 }, masks: { causal: true } },
-  { sizes: { B: 2, H: 3, G: 1, N: 5, M: 3, K: 2, E: 2 }, masks: { causal: true } },
+  { sizes: { B: 2, H: 3, G: 1, N: 5, M: 3, K: 2, E: 2 }, masks: { causal: true }, active: true },
   { sizes: { B: 1, H: 2, G: 1, N: 5, M: 5, K: 2, E: 2 }, masks: { causal: true, window: 2 } },
   { sizes: { B: 1, H: 1, G: 1, N: 3, M: 6, K: 2, E: 2 }, masks: { causal: true, window: 5 } },
   { sizes: { B: 1, H: 1, G: 1, N: 6, M: 4, K: 2, E: 2 }, masks: { causal: true, window: 3 } },
@@ -39,15 +42,18 @@ const CASES: readonly Case[] = [
   { sizes: { B: 3, H: 2, G: 2, N: 4, M: 4, K: 2, E: 2 }, extras: ["lengths"] },
   { sizes: { B: 2, H: 4, G: 2, N: 4, M: 4, K: 2, E: 2 }, masks: { causal: true }, extras: ["lengths", "bias"], bias: "BHNM" },
   { sizes: { B: 2, H: 2, G: 2, N: 3, M: 4, K: 2, E: 2 }, extras: ["mask"], mask: "BHNM" },
-  { sizes: { B: 2, H: 4, G: 2, N: 3, M: 2, K: 2, E: 2 }, extras: ["mask", "bias"], mask: "1HNM", bias: "B1NM" },
+  { sizes: { B: 2, H: 4, G: 2, N: 3, M: 2, K: 2, E: 2 }, extras: ["mask", "bias"], mask: "1HNM", bias: "B1NM", active: true },
   { sizes: { B: 2, H: 4, G: 2, N: 3, M: 4, K: 2, E: 2 }, extras: ["bias"], bias: "1HNM" },
   { sizes: { B: 2, H: 3, G: 1, N: 3, M: 3, K: 2, E: 2 }, extras: ["lengths", "mask", "bias"], mask: "11NM", bias: "11NM" },
+  { sizes: { B: 2, H: 2, G: 2, N: 4, M: 4, K: 2, E: 3 }, masks: { causal: true }, extras: ["dropout_key"], dropout: 0.3 },
+  { sizes: { B: 1, H: 4, G: 2, N: 3, M: 5, K: 2, E: 2 }, extras: ["lengths", "bias", "dropout_key"], bias: "1HNM", dropout: 0.5 },
 ];
 
 const attrsOf = (example: Case, extras: readonly AttentionExtra[]): AttentionAttrs => ({
   causal: example.masks?.causal ?? false,
   window: example.masks?.window ?? 0,
   scale: 0.7,
+  dropout: example.dropout ?? 0,
   extras,
   site: "",
   backward: "exact",
@@ -80,17 +86,19 @@ const forwardExample = (example: Case): Example<AttentionAttrs> => {
   return { operands: [...shapes, ...extras.map((extra) => extraOperand(example, extra))], attrs: attrsOf(example, extras) };
 };
 
-/** Every second one has a cotangent of lse too. */
+/** Every second one has a cotangent of lse too, some have heads that are not active. */
 const backwardExample = (example: Case, index: number): Example<AttentionAttrs> => {
   const { operands, attrs } = forwardExample(example);
   const [o, lse] = forwardResults(forwardOperands(operands.map(({ type }) => type), attrs));
-  const withLse: readonly AttentionExtra[] = index % 2 === 0 ? [] : ["d_lse"];
+  const more: AttentionExtra[] = [];
+  if (example.active === true) more.push("active");
+  if (index % 2 === 1) more.push("d_lse");
   return {
     operands: [
       ...operands.slice(0, 3), normal(o), normal(lse), normal(o), ...operands.slice(3),
-      ...withLse.map((extra) => extraOperand(example, extra)),
+      ...more.map((extra) => extraOperand(example, extra)),
     ],
-    attrs: { ...attrs, extras: [...attrs.extras, ...withLse] },
+    attrs: { ...attrs, extras: [...attrs.extras, ...more] },
   };
 };
 

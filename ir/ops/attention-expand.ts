@@ -46,9 +46,9 @@ export const softmaxOf = (b: Builder, { scores }: Block, guarded: boolean): Soft
   return { e, top, total, lse: plus(b, top, b.one(log, [total], {})) };
 };
 
-/** o = e v / total [heads, rows, E] */
-export const mixedBy = (b: Builder, { query, key, v }: Block, { e, total }: Softmax): Value => {
-  const mixed = contract(b, e, v, `${query.labels} n m, ${key.labels} m e -> ${query.labels} n e`);
+/** o = e z v / total [heads, rows, E] */
+export const mixedBy = (b: Builder, { query, key, v, dropped }: Block, { e, total }: Softmax): Value => {
+  const mixed = contract(b, dropped === null ? e : times(b, e, dropped), v, `${query.labels} n m, ${key.labels} m e -> ${query.labels} n e`);
   return over(b, mixed, broadcastAlong(b, total, mixed.type, [mixed.type.shape.length - 1]));
 };
 
@@ -87,17 +87,18 @@ export const expandAttentionVjp = (
   return [scaled(dq, given.need("q")), scaled(dk, given.need("k")), reshaped(b, dv, given.need("v").type), ...dBias];
 };
 
-/** w = exp(s - lse), 0 where masked,  delta = sum(do * o) - d_lse,  ds = w * (do v^T - delta)
- *  dq = scale ds k,  dk = scale ds^T q,  dv = w^T do,  dbias = ds summed to the bias's shape; here without the scale.
+/** w = exp(s - lse), 0 where masked,  delta = sum(do * o) - d_lse,  ds = w * (z do v^T - delta)
+ *  dq = scale ds k,  dk = scale ds^T q,  dv = (w z)^T do,  dbias = ds summed to the bias's shape; here without the scale.
  *  Where w is 0 so is ds. Saying so with a `select` lets a kernel skip do v^T of the masked pairs: half of them if causal. */
 const gradientsOf = (b: Builder, block: Block, given: Named<Value>): Contribution => {
-  const { query, key, q, k, v, scores, allowed } = block;
+  const { query, key, q, k, v, scores, allowed, dropped } = block;
   const [Q, S] = [query.labels, key.labels];
   const last = scores.type.shape.length - 1;
   const row = (x: Value): Value => led(b, block.cut(x), query);
   const [o, lse, dO] = [row(given.need("o")), row(given.need("lse")), row(given.need("d_o"))];
   const w = expOf(b, minus(b, scores, broadcastAlong(b, lse, scores.type, [last])));
-  const dp = contract(b, dO, v, `${Q} n e, ${S} m e -> ${Q} n m`);
+  const all = contract(b, dO, v, `${Q} n e, ${S} m e -> ${Q} n m`);
+  const dp = dropped === null ? all : times(b, all, dropped);
   const inner = sumOver(b, times(b, dO, o), [last]);
   const dLse = given.maybe("d_lse");
   const delta = dLse === null ? inner : minus(b, inner, row(dLse));
@@ -105,7 +106,7 @@ const gradientsOf = (b: Builder, block: Block, given: Named<Value>): Contributio
   const ds = allowed === null ? product : b.one(select, [allowed, product, zeros(b, product.type)], {});
   const dq = contract(b, ds, k, `${Q} n m, ${S} m k -> ${Q} n k`);
   const dk = contract(b, ds, q, `${Q} n m, ${Q} n k -> ${S} m k`);
-  const dv = contract(b, w, dO, `${Q} n m, ${Q} n e -> ${S} m e`);
+  const dv = contract(b, dropped === null ? w : times(b, w, dropped), dO, `${Q} n m, ${Q} n e -> ${S} m e`);
   const bias = given.maybe("bias");
   return { rows: bias === null ? [dq] : [dq, unspread(b, ds, block.rowsOf(bias.type))], sums: [dk, dv] };
 };

@@ -50,7 +50,7 @@ const narrow = (causal: boolean): Example<AttentionAttrs> => {
   const x = tensor("f32", [1, 1, 8, 2]);
   return {
     operands: [normal(x), normal(x), normal(x)],
-    attrs: { causal, window: 0, scale: 0.7, extras: [], site: "", backward: "exact" },
+    attrs: { causal, window: 0, scale: 0.7, dropout: 0, extras: [], site: "", backward: "exact" },
   };
 };
 

@@ -43,6 +43,7 @@ export const buildAttention = (b: Builder, found: Found, site: FoundSite, type: 
     causal: masks.causal,
     window: masks.window,
     scale: scores.scale * q.factor * k.factor,
+    dropout: 0,
     extras: extras.map(([name]) => name),
     ...site,
   };

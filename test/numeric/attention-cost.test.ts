@@ -11,7 +11,7 @@ import * as poly from "../../ir/poly.ts";
 import { tensor } from "../../ir/types.ts";
 import { environment, makeFunc } from "./support.ts";
 
-const exact = { scale: 0.6, site: "", backward: "exact" } as const;
+const exact = { scale: 0.6, dropout: 0, site: "", backward: "exact" } as const;
 
 const inferred = (types: readonly TensorType[], attrs: AttentionAttrs): readonly TensorType[] => {
   const found = attention.infer(types, attrs);

@@ -7,7 +7,7 @@ import { attention, attentionVjp } from "../../ir/ops/index.ts";
 import type { AttentionAttrs, AttentionExtra } from "../../ir/ops/attention-attrs.ts";
 import { tensor } from "../../ir/types.ts";
 
-const exact = { scale: 0.6, site: "", backward: "exact" } as const;
+const exact = { scale: 0.6, dropout: 0, site: "", backward: "exact" } as const;
 
 describe("constraints", () => {
   const [q, k, v] = [tensor("f32", [2, 4, 3, 5]), tensor("f32", [2, 2, 6, 5]), tensor("f32", [2, 2, 6, 7])];

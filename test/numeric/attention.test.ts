@@ -18,7 +18,7 @@ interface Setup {
   readonly data: readonly Data[];
 }
 
-const exact = { scale: 0.6, site: "", backward: "exact" } as const;
+const exact = { scale: 0.6, dropout: 0, site: "", backward: "exact" } as const;
 
 /** Random operands for the given masks. `mask` and `bias` alternate between full and broadcast axes by `seed`. */
 const setup = (sizes: Sizes, masks: { causal: boolean; window: number; extras: readonly AttentionExtra[] }, seed: number): Setup => {

@@ -1,15 +1,16 @@
-/** @file `attention(q, k, v, mask: …, bias: …, scale: …)`: softmax attention, kept whole down to the IR.
+/** @file `attention(q, k, v, mask: …, bias: …, scale: …, dropout: …)`: softmax attention, kept whole down to the IR.
  *
  *  q [..., H, N, K], k [..., G, M, K], v [..., G, M, E] give [..., H, N, E]. G divides H: query head h looks at key head
  *  floor(h / (H / G)). Without a heads axis ([N, K]) or without leading axes the same with 1. */
 
 import * as poly from "../../../ir/poly.ts";
+import { countersFit } from "../../../ir/ops/attention-dropout.ts";
 import type { Poly } from "../../../ir/poly.ts";
 import type { Context } from "../context.ts";
 import { printAxis, printSize, printType } from "../dims.ts";
 import { maskParts } from "../operators.ts";
 import { ERROR } from "../program.ts";
-import type { Extra, Mask, Node, Value } from "../program.ts";
+import type { Extra, Form, Mask, Node, Value } from "../program.ts";
 import { broadcastAxes, disagree, isConflict } from "../shapes.ts";
 import type { Operand } from "../shapes.ts";
 import type { Builtin, BuiltinCall } from "./call.ts";
@@ -117,6 +118,28 @@ const lengthsFit = (ctx: Context, call: BuiltinCall, lengths: Operand, [q]: Oper
   return false;
 };
 
+/** The rate that holds here: 0 where this is not training. Null after an error. */
+const dropoutOf = (ctx: Context, call: BuiltinCall, [q, k]: Operands): number | null => {
+  const rate = call.number("dropout", 0);
+  if (rate === null || rate === 0) return rate;
+  const span = call.written("dropout")?.span ?? call.at;
+  if (!(rate > 0 && rate < 1)) {
+    ctx.error("SQ0319", `the dropout of \`attention\` is in [0, 1), not ${rate}`, span);
+    return null;
+  }
+  const { shape } = q.node.type;
+  const [N = 1, M = 1] = [shape.at(-2), k.node.type.shape.at(-2)];
+  const heads = shape.slice(0, -2).reduce((product, size) => product * size, 1);
+  if (!countersFit({ B: 1, H: heads, N, M })) {
+    ctx.error("SQ0319", `\`attention\` of ${heads} heads with ${N} x ${M} pairs each has too many weights to drop`, span, {
+      hint: "use smaller batches, or `dropout(…)` on the result",
+    });
+    return null;
+  }
+  ctx.usesDropout = true;
+  return ctx.training ? rate : 0;
+};
+
 const check = (ctx: Context, call: BuiltinCall): Value => {
   const [q, k, v] = [call.operand("q"), call.operand("k"), call.operand("v")];
   if (q === null || k === null || v === null) return ERROR;
@@ -136,14 +159,18 @@ const check = (ctx: Context, call: BuiltinCall): Value => {
   const extras = all.flatMap(([name, node]) => (node == null ? [] : [{ name, node }]));
   const nodes = [q.node, k.node, v.node, ...extras.map(({ node }) => node)];
   const axes = [...q.node.type.dims.slice(0, -1), v.node.type.dims.at(-1) ?? poly.ONE];
-  return call.result({ kind: "attention", causal, window, scale, extras: extras.map(({ name }) => name) }, nodes, "f32", axes);
+  const dropout = dropoutOf(ctx, call, operands);
+  if (dropout === null) return ERROR;
+  const form: Form = { kind: "attention", causal, window, scale, dropout, extras: extras.map(({ name }) => name) };
+  return call.result(form, nodes, "f32", axes);
 };
 
 export const ATTENTION: Builtin = {
   name: "attention",
-  signature: "attention(q, k, v, mask = none, bias?, scale?)",
+  signature: "attention(q, k, v, mask = none, bias?, scale?, dropout = 0)",
   summary:
     "softmax(scale * q @ k.T + bias) @ v over the keys the mask allows. q [..., H, N, K], k [..., G, M, K], v [..., G, M, E]; scale is " +
-    "1 / sqrt(K) unless given; mask: none, causal, window(w), padding(lengths), a bool tensor, or several in a tuple.",
+    "1 / sqrt(K) unless given; mask: none, causal, window(w), padding(lengths), a bool tensor, or several in a tuple; dropout: in training, the " +
+    "probability that a weight is dropped.",
   check,
 };
