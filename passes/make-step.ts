@@ -1,6 +1,6 @@
 /** @file Builds `step`, one whole training step, from the gradient and the module's optimizer:
  *
- *      step(parameters, states, inputs, lr, step[, key]) -> loss, grad_norm, parameters', states'
+ *      step(parameters, states, inputs, lr, step[, key]) -> loss, grad_norm, parameters', states'[, guarded.<site>…]
  *
  *  1. n2 = ((0 + sum g1²) + sum g2²) + …, a left fold over the parameters: every link of the chain is the same
  *     computation, so the number of different kernels does not depend on the number of layers. grad_norm = sqrt(n2).
@@ -79,10 +79,14 @@ const stepOf = (grad: Func, to: string, config: OptimizerConfig): Func => {
     { name: "grad_norm", value: norm },
     ...updated(parameters, 0),
     ...states.flatMap((list, k) => updated(list, k + 1)),
+    ...grad.results.filter(({ name }) => isReport(name)),
   ];
   const params = [...parameters, ...states.flat(), ...withRole(grad, "input"), lr, step, ...withRole(grad, "key")];
   return { name: to, params, ops: liveOps(b.ops, results.map((result) => result.value)), results };
 };
+
+/** What a rewritten gradient tells about itself is passed on. */
+const isReport = (name: string): boolean => name.startsWith("guarded.");
 
 const must = <T>(value: T | undefined): T => {
   if (value === undefined) throw new InternalError("make-step: a list is too short");

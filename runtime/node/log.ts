@@ -28,13 +28,14 @@ export function openLog(path: string, step: number): StepLog {
   };
 }
 
-function lineOf(event: StepEvent, seconds: number): Record<string, number | undefined> {
+function lineOf(event: StepEvent, seconds: number): Record<string, unknown> {
   return {
     step: event.step,
     loss: event.loss,
     learning_rate: event.learningRate,
     gradient_norm: event.gradientNorm,
     held_out_loss: event.heldOutLoss,
+    guarded: event.guarded,
     seconds: Math.round(seconds * 1e4) / 1e4,
   };
 }

@@ -54,11 +54,12 @@ export function barLine(progress: Progress, columns: number): string {
 }
 
 function facts(progress: Progress): string[] {
-  const { step, steps, smoothedLoss, heldOutLoss, tokensPerSecond, secondsLeft } = progress;
+  const { step, steps, smoothedLoss, heldOutLoss, guarded, tokensPerSecond, secondsLeft } = progress;
   return [
     `step ${String(step).padStart(String(steps).length)}/${steps}`,
     `loss ${smoothedLoss.toFixed(4)}`,
     ...(heldOutLoss === null ? [] : [`held out ${heldOutLoss.toFixed(4)}`]),
+    ...(guarded === undefined ? [] : [`${Math.round(100 * guarded)} % of heads exact`]),
     `${short(tokensPerSecond)} tokens/s`,
     `${duration(secondsLeft)} left`,
   ];

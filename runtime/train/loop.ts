@@ -44,6 +44,8 @@ export interface StepEvent {
   readonly learningRate: number;
   /** Global norm of the gradient before clipping; absent where the program does not report it. */
   readonly gradientNorm?: number;
+  /** By site, the share of attention heads whose scores exceeded the guard of a low-rank gradient, and so ran exactly. */
+  readonly guarded?: Readonly<Record<string, number>>;
   /** Mean loss on held-out text after this step, when it was evaluated. */
   readonly heldOutLoss?: number;
   readonly state: TrainState;
@@ -103,8 +105,23 @@ async function trainStep(executable: Executable, entry: Entry, before: TrainStat
   const pick = (names: Tensors): Tensors => Object.fromEntries(Object.keys(names).map((name) => [name, outputs[name] as Tensors[string]]));
   const state: TrainState = { step, parameters: pick(before.parameters), optimizer: pick(before.optimizer) };
   const norm = outputs["grad_norm"];
-  return { step, loss, learningRate: rate, ...(norm === undefined ? {} : { gradientNorm: scalarValue(norm) }), state };
+  const guarded = guardedShares(outputs);
+  return {
+    step,
+    loss,
+    learningRate: rate,
+    ...(norm === undefined ? {} : { gradientNorm: scalarValue(norm) }),
+    ...(Object.keys(guarded).length === 0 ? {} : { guarded }),
+    state,
+  };
 }
+
+const GUARDED = "guarded.";
+
+const guardedShares = (outputs: Tensors): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(outputs).flatMap(([name, tensor]) => (name.startsWith(GUARDED) ? [[name.slice(GUARDED.length), scalarValue(tensor)]] : [])),
+  );
 
 async function heldOutLoss(executable: Executable, entry: Entry, parameters: Tensors, batcher: Batcher, split: TextSplit, batches: number): Promise<number> {
   let sum = 0;

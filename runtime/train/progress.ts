@@ -8,13 +8,15 @@ export interface Progress {
   readonly tokensPerSecond: number;
   readonly secondsLeft: number;
   readonly heldOutLoss: number | null;
+  /** Mean over sites of the share of heads that a guard made run exactly; absent where no gradient has a guard. */
+  readonly guarded?: number;
 }
 
 /** Losses are averaged with this weight on the past, corrected for the start (as Adam does). */
 const SMOOTHING = 0.95;
 
 export interface ProgressMeter {
-  update(event: { readonly step: number; readonly loss: number; readonly heldOutLoss?: number }): Progress;
+  update(event: { readonly step: number; readonly loss: number; readonly heldOutLoss?: number; readonly guarded?: Readonly<Record<string, number>> }): Progress;
 }
 
 /** @param tokens of one step. @param now seconds on a steady clock. @param from steps done before. */
@@ -30,6 +32,7 @@ export function createProgressMeter(steps: number, tokens: number, now: () => nu
       heldOutLoss = event.heldOutLoss ?? heldOutLoss;
       const stepsDone = event.step - from;
       const seconds = Math.max(1e-9, now() - start);
+      const shares = Object.values(event.guarded ?? {});
       return {
         step: event.step,
         steps,
@@ -38,6 +41,7 @@ export function createProgressMeter(steps: number, tokens: number, now: () => nu
         tokensPerSecond: (stepsDone * tokens) / seconds,
         secondsLeft: (seconds / stepsDone) * (steps - event.step),
         heldOutLoss,
+        ...(shares.length === 0 ? {} : { guarded: shares.reduce((sum, share) => sum + share, 0) / shares.length }),
       };
     },
   };
