@@ -67,28 +67,28 @@ export const sampledResults = (types: Named<TensorType>, attrs: SampledAttrs): r
   return [o, lse, kept, { ...kept, dtype: "f32" }, ...(attrs.control.length === 0 ? [] : [lse])];
 };
 
-/** C0–C6 are those of attention, and the first of these that does not hold:
+/** The first of these constraints that does not hold; C0–C6 and C8 are those of attention.
  *  C1  extras without d_lse and active, which are the backward's
  *  C7  key: i32 [4]
- *  C8  c is finite and positive, the coefficients of `control` are finite
  *  C9  the random counters fit: B H <= 4096 (bernoulli: B H ceil(N / floor(2^24 / M)) <= 4096)
  *  C10 center: f32 [B,G,K]
- *  C11 `control` goes with neither window, mask, bias nor dropout: its low-rank part has no such gradient */
+ *  C11 `control` goes with neither window, mask, bias nor dropout: its low-rank part has no such gradient
+ *  C12 c is finite and positive, the coefficients of `control` are finite */
 export const checkSampled = (operands: readonly TensorType[], attrs: SampledAttrs): Violation | null =>
   checkOwnExtras(attrs, ["d_lse", "active"]) ??
   checkAttention(operands, attrs, sampledLeading(attrs)) ??
   checkKey(sampledOperands(operands, attrs)) ??
-  checkRetention(attrs) ??
+  checkRetention("C12", attrs) ??
   checkCounters(attentionSizes(sampledOperands(operands, attrs)), attrs) ??
   checkControl(sampledOperands(operands, attrs), attrs);
 
-/** C0–C6 are those of attention, and the first of these that does not hold:
+/** The first of these constraints that does not hold; C0–C6 and C8 are those of attention.
  *  C1  extras without active
  *  C7  o and d_o have the type that attention gives o, d_lse that of lse
- *  C8  c is finite and positive, the coefficients of `control` are finite
- *  C9  kept i32 [B,H,N,S] and weights f32 [B,H,N,S], S the capacity that c and the sampler give */
+ *  C9  kept i32 [B,H,N,S] and weights f32 [B,H,N,S], S the capacity that c and the sampler give
+ *  C10 c is finite and positive, the coefficients of `control` are finite */
 export const checkSampledVjp = (operands: readonly TensorType[], attrs: SampledAttrs): Violation | null => {
-  const wrong = checkOwnExtras(attrs, ["active"]) ?? checkAttention(operands, attrs, SAMPLED_BACKWARD) ?? checkRetention(attrs);
+  const wrong = checkOwnExtras(attrs, ["active"]) ?? checkAttention(operands, attrs, SAMPLED_BACKWARD) ?? checkRetention("C10", attrs);
   if (wrong !== null) return wrong;
   const types = sampledVjpOperands(operands, attrs);
   const [o, lse] = forwardResults(types);
@@ -115,10 +115,10 @@ const checkKey = (types: Named<TensorType>): Violation | null => {
   return sameType(key, tensor("i32", [4])) ? null : violates("C7", `the key must be i32[4], given ${describe(key)}`);
 };
 
-const checkRetention = ({ c, control }: SampledAttrs): Violation | null => {
-  if (!(Number.isFinite(c) && c > 0)) return violates("C8", `c ${c} is not a positive number`);
+const checkRetention = (constraint: string, { c, control }: SampledAttrs): Violation | null => {
+  if (!(Number.isFinite(c) && c > 0)) return violates(constraint, `c ${c} is not a positive number`);
   const odd = control.find((coefficient) => !Number.isFinite(coefficient));
-  return odd === undefined ? null : violates("C8", `coefficient ${odd} of control is not finite`);
+  return odd === undefined ? null : violates(constraint, `coefficient ${odd} of control is not finite`);
 };
 
 const checkCounters = ({ B, H, N, M }: AttentionSizes, { sampler }: SampledAttrs): Violation | null => {

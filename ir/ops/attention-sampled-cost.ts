@@ -27,7 +27,7 @@ export const samplingFlops = ({ sampler, control }: SampledAttrs, K: number): { 
 
 /** One slot of the gradient. */
 export const slotVjpFlops = ({ extras }: SampledAttrs, K: number, E: number): number =>
-  4 * K + 4 * E + 3 + (extras.includes("bias") ? 1 : 0);
+  4 * K + 4 * E + 3 + (extras.includes("dropout_key") ? 2 : 0) + (extras.includes("bias") ? 1 : 0);
 
 export const sampledFlops = ({ operandTypes, resultTypes, attrs }: CostContext<SampledAttrs>): Poly => {
   const types = sampledOperands(operandTypes, attrs);

@@ -2,6 +2,7 @@
  *  and in the gradient only those that were kept. */
 
 import type { Data, EvaluateContext } from "../core.ts";
+import { multiplierOf } from "./attention-dropout.ts";
 import { accumulate, bump, dot, evaluateAttention, forEachRow, get, problemOf } from "./attention-evaluate.ts";
 import type { Row } from "./attention-evaluate.ts";
 import { capacity, sampledOperands, sampledVjpOperands } from "./attention-sampled-attrs.ts";
@@ -61,6 +62,7 @@ export const evaluateSampledVjp = (ctx: EvaluateContext<SampledAttrs>): readonly
   const [dq, dk, dv] = [new Float64Array(q.length), new Float64Array(k.length), new Float64Array(v.length)];
   const dBias = new Float64Array(bias?.length ?? 0);
   const slotFlops = slotVjpFlops(attrs, K, E);
+  const multiplier = multiplierOf(attrs.dropout, problem.maybe("dropout_key"), problem.sizes);
   for (let query = 0; query * slots < kept.length; query++) {
     const head = Math.floor(query / N);
     const [b, h, i] = [Math.floor(head / H), head % H, query % N];
@@ -71,9 +73,9 @@ export const evaluateSampledVjp = (ctx: EvaluateContext<SampledAttrs>): readonly
       const j = get(kept, slot);
       if (j < 0) continue;
       const key = keyBase + j;
-      const weight = get(weights, slot);
-      const m = weight * (dot(dO, query * E, v, key * E, E) - delta);
-      accumulate(dv, key * E, dO, query * E, E, weight);
+      const [weight, z] = [get(weights, slot), multiplier(query, j)];
+      const m = weight * (z * dot(dO, query * E, v, key * E, E) - delta);
+      accumulate(dv, key * E, dO, query * E, E, weight * z);
       accumulate(dq, query * K, k, key * K, K, attrs.scale * m);
       accumulate(dk, key * K, q, query * K, K, attrs.scale * m);
       if (bias !== null) bump(dBias, problem.biasAt(b, h, i) + j, m);

@@ -7,6 +7,7 @@ import * as poly from "../poly.ts";
 import { at } from "../tensor-data.ts";
 import { contract, minus, reshaped, times } from "./arithmetic.ts";
 import { attentionSizes } from "./attention-attrs.ts";
+import { dropAt } from "./attention-dropout.ts";
 import { typesOf } from "./attention-expand.ts";
 import { unspread } from "./attention-mask.ts";
 import { sampledVjpOperands } from "./attention-sampled-attrs.ts";
@@ -25,14 +26,17 @@ export const expandSampledVjp = (b: Builder, operands: readonly Value[], attrs: 
   const inner = sumOver(b, times(b, dO, o), [3]);
   const dLse = given.maybe("d_lse");
   const delta = dLse === null ? inner : minus(b, inner, dLse);
-  const p = contract(b, dO, b.one(takeRows, [v, kept], {}), "b h n e, b h n s e -> b h n s");
+  const all = contract(b, dO, b.one(takeRows, [v, kept], {}), "b h n e, b h n s e -> b h n s");
+  const dropoutKey = given.maybe("dropout_key");
+  const dropped = dropoutKey === null ? null : dropAt(b, { key: dropoutKey, rate: attrs.dropout }, kept, M);
+  const p = dropped === null ? all : times(b, all, dropped);
   const m = times(b, weights, minus(b, p, broadcastAlong(b, delta, p.type, [3])));
   const scaled = scaleBy(b, m, attrs.scale);
   const dq = contract(b, scaled, b.one(takeRows, [k, kept], {}), "b h n s, b h n s k -> b h n k");
   const lists = b.all(transposeKept, [kept], { groups: G, keys: M });
   const toKeys = (factor: Value, rows: Value): Value =>
     b.one(segmentSum, [at(lists, 0), at(lists, 1), updates(b, factor, rows, G)], {});
-  const [dk, dv] = [toKeys(scaled, q), toKeys(weights, dO)];
+  const [dk, dv] = [toKeys(scaled, q), toKeys(dropped === null ? weights : times(b, weights, dropped), dO)];
   const bias = given.maybe("bias");
   return bias === null ? [dq, dk, dv] : [dq, dk, dv, unspread(b, dense(b, kept, m, k.type), bias.type)];
 };

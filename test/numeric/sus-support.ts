@@ -1,12 +1,12 @@
 /** @file What the tests of sampled attention share: a problem with its exact gradient and its weights written out here, what
  *  the estimator's expectation and variance should be, and the function that judges whether draws agree. */
 
-import type { Data, Func, TensorType, Value } from "../../ir/core.ts";
+import type { Data, TensorType } from "../../ir/core.ts";
 import { evaluateOp } from "../../ir/interpret.ts";
 import { attention, attentionSampled, attentionVjp, attentionVjpSampled } from "../../ir/ops/index.ts";
 import type { SampledAttrs } from "../../ir/ops/attention-sampled-attrs.ts";
 import { tensor } from "../../ir/types.ts";
-import { exampleData, makeFunc, source } from "./support.ts";
+import { exampleData, source } from "./support.ts";
 
 export interface Setup {
   readonly n: number;
@@ -35,7 +35,7 @@ export interface Problem extends Setup {
 }
 
 export const sampledAttrs = ({ d, causal, c, sampler }: Pick<Setup, "d" | "causal" | "c" | "sampler">): SampledAttrs =>
-  ({ causal, window: 0, scale: 1 / Math.sqrt(d), extras: [], site: "", backward: "exact", c, sampler, control: [] });
+  ({ causal, window: 0, scale: 1 / Math.sqrt(d), extras: [], dropout: 0, site: "", backward: "exact", c, sampler, control: [] });
 
 export const dot = (x: Data, i: number, y: Data, j: number, d: number): number => {
   let sum = 0;
@@ -141,22 +141,3 @@ export const isUnbiased = (p: Problem, moments: Moments): boolean =>
 
 export const varianceRatios = (p: Problem, { draws, squares }: Moments): readonly number[] =>
   closedForm(p).map((expected, which) => squares[which]! / draws / expected);
-
-/** The pair on one head for `copies` draws at once: q, k, v, d_o are repeated, every copy draws its own kept set.
- *  Results: sums over the copies of dq, dk, dv; squared distances from the exact ones; kept; weights. */
-export const pairFunc = ({ n, d, attrs }: Pick<Problem, "n" | "d" | "attrs">, copies: number, build: PairBody): Func => {
-  const x = tensor("f32", [1, 1, n, d]);
-  return makeFunc([x, x, x, tensor("i32", [4]), x, x, x, x], (b, [q, k, v, keyValue, dO, ...exact]) =>
-    build(b, { q: q!, k: k!, v: v!, key: keyValue!, dO: dO!, exact }, copies, attrs));
-};
-
-export interface PairValues {
-  readonly q: Value;
-  readonly k: Value;
-  readonly v: Value;
-  readonly key: Value;
-  readonly dO: Value;
-  readonly exact: readonly Value[];
-}
-
-export type PairBody = (b: Parameters<Parameters<typeof makeFunc>[1]>[0], values: PairValues, copies: number, attrs: SampledAttrs) => readonly Value[];
