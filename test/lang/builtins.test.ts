@@ -164,6 +164,19 @@ describe("attention", () => {
   });
 });
 
+test("attention drops weights in training, each of them alone, and keeps the rest scaled", () => {
+  const size = "[4, 20, 30]";
+  const module = good(`model M(x: ${size}) { return attention(0 * x, 0 * x, x, dropout: 0.25) }\nloss(x: ${size}) = mean(M(x))`);
+  expect(["loss", "train_loss"].map((name) => opsOf(funcOf(module, name), "attention").map(({ attrs }) => (attrs as { dropout: number }).dropout))).toEqual([[0], [0.25]]);
+  const train = funcOf(module, "train_loss");
+  expect(train.params.map((param) => param.role)).toEqual(["input", "key"]);
+  const of = (func: typeof train, key: readonly number[]): number => run(func, { x: range(2400).map(() => 1), key })[0] ?? 0;
+  expect(of(funcOf(module, "loss"), [])).toBeCloseTo(1, 12);
+  const means = [[1, 2, 3, 4], [5, 6, 7, 8]].map((key) => of(train, key));
+  for (const mean of means) expect(Math.abs(mean - 1)).toBeLessThan(0.06);
+  expect(new Set([...means, 1]).size).toBe(3);
+});
+
 test("dropout in training keeps about the share it says, scaled", () => {
   const module = good("model M(x: [1000]) { return dropout(x, rate: 0.25) }\nloss(x: [1000]) = mean(M(x))");
   const loss = funcOf(module, "train_loss");

@@ -135,6 +135,15 @@ describe("entries", () => {
     expect(draws.filter((draw) => siteOf(draw) === 1)).toHaveLength(2);
   });
 
+  test("attention with dropout draws from a key of its own", () => {
+    const attend = "dim D = 4\nmodel M(x: [D, D]) { return dropout(attention(x, x, x, dropout: 0.5), rate: 0.1) }\n";
+    const func = funcOf(good(`${attend}loss(x: [D, D]) = mean(M(x))`), "train_loss");
+    const [key] = opsOf(func, "attention").map(({ operands }) => operands[3]);
+    expect(key).toBe(func.params.find(({ name }) => name === "key")?.value);
+    expect(opsOf(func, "random_uniform").map(({ operands }) => operands[0])).toHaveLength(2);
+    expect(funcOf(good(`${attend}loss(x: [D, D]) = mean(M(x))`), "loss").ops.some(({ op }) => op.mnemonic === "random_uniform")).toBe(false);
+  });
+
   test("the loss is a single float", () => {
     expect(codesOf(`${model}loss(x: [D]) = M(x)`)).toEqual(["SQ0316"]);
     expect(codesOf(`${model}loss(x: [D]) = sum(M(x)) > 0`)).toEqual(["SQ0306"]);

@@ -104,6 +104,8 @@ describe("wrong", () => {
     ["SQ0314", "padding(n)", "attention(x, x, x, mask: padding(n))", "x: [B, H, T, K], n: int[T, B]"],
     ["SQ0319", "0", "attention(x, x, x, mask: window(0))", "x: [T, D]"],
     ["SQ0307", "x", "attention(x, x, x, scale: x)", "x: [T, D]"],
+    ["SQ0319", "1", "attention(x, x, x, dropout: 1)", "x: [T, D]"],
+    ["SQ0319", "0.1", "attention(ones(4100, 2, 3), ones(4100, 2, 3), ones(4100, 2, 3), dropout: 0.1)", "x: [T, D]"],
     ["SQ0322", "1", "sum(x, axis: 0, keep: 1)", "x: [T, D]"],
     ["SQ0208", "softmax", "softmax()", "x: [T]"],
     ["SQ0209", "3", "exp(x, 3)", "x: [T]"],

@@ -33,6 +33,7 @@ const PARTICULARS: Readonly<Record<string, Partial<ModelCase>>> = {
   llama: { dims: { ...TINY, H: 6, G: 2, K: 4, F: 10 } },
   window: { dims: { ...TINY, W: 3 } },
   masks: { given: { lengths: [7, 4] }, ignores: true },
+  dropped: { given: { lengths: [6, 4] } },
   translate: { given: { lengths: [9, 5] } },
 };
 
