@@ -25,6 +25,7 @@ import * as softmax from "./softmax.ts";
 import * as crossEntropy from "./cross-entropy.ts";
 import * as attention from "./attention.ts";
 import * as attentionSampled from "./attention-sampled.ts";
+import * as attentionLowrank from "./attention-lowrank.ts";
 import * as optimizer from "./optimizer.ts";
 
 export * from "./elementwise.ts";
@@ -50,12 +51,13 @@ export * from "./softmax.ts";
 export * from "./cross-entropy.ts";
 export * from "./attention.ts";
 export * from "./attention-sampled.ts";
+export * from "./attention-lowrank.ts";
 export * from "./optimizer.ts";
 
 const FAMILIES: readonly Readonly<Record<string, AnyOp>>[] = [
   elementwise, logic, constant, reduce, shape, barrier, dynamicSlice, cumsum, bucket, gather, take, sortedRuns, transposeKept, segment,
   contract, random, sample,
-  monomials, features, softmax, crossEntropy, attention, attentionSampled, optimizer,
+  monomials, features, softmax, crossEntropy, attention, attentionSampled, attentionLowrank, optimizer,
 ];
 
 export const OPS: readonly AnyOp[] = FAMILIES.flatMap((family) => Object.values(family));
