@@ -61,7 +61,7 @@ export const readsOf = (operation: Operation, i: number): number => {
   // A list is walked once for all the rows together.
   if (op === sq.bucketSum) return i === 0 ? 1 : elements(operand.type) / Math.max(elements(operand.type), elements(result.type));
   if (op === sq.systematic && i !== 1) return i === 0 ? (attrs as { readonly width: number }).width : 1;
-  if (op === sq.mergeRuns) return 2 * loopCount(operation);
+  if (op === sq.mergeRuns) return i === 0 ? 2 * loopCount(operation) : 1;
   // Each position is on one list.
   if (op === sq.segmentSum) return i === 0 ? 2 : loopCount(operation) / Math.max(result.type.shape[2] ?? 1, 1);
   return loopCount(operation);

@@ -11,11 +11,8 @@ const read = (ctx: Context, i: number, at: readonly Expr[]): Expr => ctx.operand
 
 const last = <T>(list: readonly T[], none: T): T => list[list.length - 1] ?? none;
 
-/** The key of the position that the order has at a place of this row. */
-const keyAt = (ctx: Context, place: Expr): Expr => {
-  const row = ctx.at.slice(0, -1);
-  return read(ctx, 0, [...row, read(ctx, 1, [...row, place])]);
-};
+/** The key at a place of this row. */
+const keyAt = (ctx: Context, place: Expr): Expr => read(ctx, 0, [...ctx.at.slice(0, -1), place]);
 
 const arithmetic = (ctx: Context) => {
   const { pool } = ctx;

@@ -15,6 +15,7 @@ import { inferOne } from "./infer.ts";
 import { compare, select } from "./logic.ts";
 import { reshape } from "./shape.ts";
 import { lowerBound, mergeRuns } from "./sorted-runs.ts";
+import { takeAlong } from "./take.ts";
 
 interface KeptAttrs {
   /** Key heads. */
@@ -60,9 +61,12 @@ const mergeSort = (b: Builder, kept: Value, { groups, keys }: KeptAttrs): readon
   const flat = b.one(reshape, [kept], { type });
   const empties = b.one(compare, [flat, zeros(b, type)], { direction: "lt" });
   const key = b.one(select, [empties, full(b, keys, type), flat], {}, "key");
-  let order = b.one(iota, [], { axis: 2, type });
-  for (let run = at(kept.type.shape, 3); run < at(type.shape, 2); run *= 2) order = b.one(mergeRuns, [key, order], { run }, `runs_of_${Math.min(2 * run, at(type.shape, 2))}`);
-  return [b.one(lowerBound, [key, order], { rows: keys + 1 }), order];
+  let [sorted, order] = [key, b.one(iota, [], { axis: 2, type })];
+  for (let run = at(kept.type.shape, 3); run < at(type.shape, 2); run *= 2) {
+    order = b.one(mergeRuns, [sorted, order], { run }, `runs_of_${Math.min(2 * run, at(type.shape, 2))}`);
+    sorted = b.one(takeAlong, [key, order], {}, "sorted");
+  }
+  return [b.one(lowerBound, [sorted], { rows: keys + 1 }), order];
 };
 
 /** entries[b, g, :] = the positions p of kept[b, heads of g, :, :] read in row-major order, sorted by (kept[p], p), empty slots

@@ -197,8 +197,8 @@ export const NAIVE: Readonly<Record<string, Element>> = {
     const [row, k] = [index.slice(0, -1), index.at(-1)!];
     const [pair, size] = [2 * attrs["run"]!, order!.type.shape.at(-1)!];
     const start = k - (k % pair);
-    const places = Array.from({ length: Math.min(pair, size - start) }, (_, i) => get(order!, [...row, start + i]));
-    return places.toSorted((p, q) => get(keys!, [...row, p]) - get(keys!, [...row, q]))[k - start]!;
+    const places = Array.from({ length: Math.min(pair, size - start) }, (_, i) => start + i);
+    return get(order!, [...row, places.toSorted((p, q) => get(keys!, [...row, p]) - get(keys!, [...row, q]))[k - start]!]);
   },
   lower_bound: ([keys], index) => {
     const row = index.slice(0, -1);
