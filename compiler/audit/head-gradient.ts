@@ -31,19 +31,24 @@ export class HeadGradient {
     this.#sum = summed ? { dq: new Float64Array(N * K), dk: new Float64Array(M * K), dv: new Float64Array(M * E) } : null;
   }
 
-  /** Adds a row of dS (without scale) and of the weights: dq = scale dS k, dk = scale dSᵀ q, dv = Wᵀ d_o. */
-  add({ q, k, dO, queryBase, keyBase }: HeadView, scale: number, { i, count, keys }: Row, dS: Float64Array, weights: Float64Array): void {
+  /** Adds a row of dS (without scale) and of the weights: dq = scale dS (k - k̄), dk = scale dSᵀ q, dv = Wᵀ d_o. Where dS adds up
+   *  to 0, as that of a softmax does, k̄ makes no difference.
+   *  @param centred take k̄ off the keys. */
+  add({ q, k, dO, queryBase, keyBase, meanKey }: HeadView, scale: number, { i, count, keys }: Row, dS: Float64Array, weights: Float64Array, centred: boolean): void {
     const { K, E } = this.#sizes;
     const [row, dk, dv] = [this.#row, this.#dk, this.#dv];
     const query = queryBase + i;
     row.fill(0);
+    let total = 0;
     for (let n = 0; n < count; n++) {
       const j = keys[n] as number;
       const factor = scale * (dS[n] as number);
+      total += factor;
       axpy(factor, k, (keyBase + j) * K, row, 0, K);
       axpy(factor, q, query * K, dk, j * K, K);
       axpy(weights[n] as number, dO, query * E, dv, j * E, E);
     }
+    if (centred) axpy(-total, meanKey, 0, row, 0, K);
     this.squares.dq += squared(row);
     if (this.#sum !== null) axpy(1, row, 0, this.#sum.dq, i * K, K);
   }

@@ -4,7 +4,7 @@
  *      exact      dS_ij = W_ij (p_ij - δ_i)              dv = Wᵀ d_o
  *      plugin     dS_ij = f_ij (p_ij - δ̃_i)              dv = fᵀ d_o
  *      surrogate  dS_ij = P'(x_ij)/Z_i (p_ij - δ̃_i)      dv = fᵀ d_o
- *      dq = scale dS k    dk = scale dSᵀ q
+ *      dq = scale dS (k - k̄)    dk = scale dSᵀ q
  *  Only differences to the exact gradient are added up, so that small errors are not lost in large gradients. */
 
 import { derivativeOf, polynomialAt, taylor } from "../../ir/approximation.ts";
@@ -47,10 +47,10 @@ export class LowrankErrors {
     const exact = this.#exactDs;
     const { count, weights, products, delta } = row;
     for (let n = 0; n < count; n++) exact[n] = (weights[n] as number) * ((products[n] as number) - delta);
-    this.exact.add(view, scale, row, exact, weights);
+    this.exact.add(view, scale, row, exact, weights, false);
     for (const variant of this.#variants) {
       this.#compare(variant, row);
-      variant.difference.add(view, scale, row, this.#dS, this.#dW);
+      variant.difference.add(view, scale, row, this.#dS, this.#dW, variant.form === "surrogate");
     }
   }
 

@@ -1,4 +1,4 @@
-/** @file An audit as tables for a terminal. */
+/** @file The tables of an audit, for a terminal and for its page. */
 
 import { table } from "../inspect/table.ts";
 import type { Column } from "../inspect/table.ts";
@@ -24,18 +24,30 @@ export const percent = (share: number): string => `${Number((100 * share).toPrec
 export const withError = ({ value, error }: Estimate): string =>
   Number.isFinite(error) ? `${digits(value)} ± ${digits(Number(error.toPrecision(1)))}` : digits(value);
 
-export const printAudit = (report: AuditReport): string =>
-  [header(report), headTable(report), varianceTable(report), lowrankTable(report), controlTable(report), keptTable(report), noiseTable(report), layerTable(report), biasTable(report), notes(report)]
-    .filter((part) => part !== "")
-    .join("\n");
+export interface AuditTable {
+  readonly title: string;
+  readonly columns: readonly Column[];
+  readonly rows: readonly (readonly string[])[];
+}
 
-const header = ({ model, parameters, checkpoint, lengths, sequences, headSequences, heldOutBytes, backend, draws }: AuditReport): string => {
+/** Those that have something to say. */
+export const auditTables = (report: AuditReport): readonly AuditTable[] =>
+  [headTable(report), varianceTable(report), lowrankTable(report), controlTable(report), keptTable(report), noiseTable(report), layerTable(report), biasTable(report)]
+    .filter(({ rows }) => rows.length > 0);
+
+export const printAudit = (report: AuditReport): string => {
+  const tables = auditTables(report).map(({ title, columns, rows }) => `${title}\n\n${table(columns, rows)}`);
+  const said = report.notes.map((note) => `note: ${note}\n`).join("");
+  return [`${auditHeader(report).join("\n")}\n`, ...tables, ...(said === "" ? [] : [said])].join("\n");
+};
+
+/** What was audited, on what. */
+export const auditHeader = ({ model, parameters, checkpoint, lengths, sequences, headSequences, heldOutBytes, backend, draws }: AuditReport): readonly string[] => {
   const losses = lengths.map(({ length, loss }) => `${digits(loss)} at length ${length}`).join(", ");
   return [
     `${model}: ${parameters.toLocaleString("en")} parameters, ${checkpoint === null ? "as they start" : `from ${checkpoint}`}, on ${backend}`,
     `${sequences} sequences of ${heldOutBytes === null ? "random tokens" : "held-out text"}, ${headSequences} of them for the heads; ${draws} draws each; mean loss ${losses}`,
-    "",
-  ].join("\n");
+  ];
 };
 
 const headsOf = ({ sites }: AuditReport): readonly { readonly label: readonly string[]; readonly head: HeadReport }[] =>
@@ -46,47 +58,45 @@ const longest = ({ sites }: AuditReport): number => sites[0]?.queries ?? 0;
 const sampledAt = ({ sampled }: HeadReport, c: number, degree: number | null): SampledReport | undefined =>
   sampled.find((point) => point.c === c && point.degree === degree);
 
-const headTable = (report: AuditReport): string => {
+const headTable = (report: AuditReport): AuditTable => {
   const columns = [...left("site"), ...right("head", "entropy", "score std", "max |s|", "centred", ...report.cs.map((c) => `kept c=${c}`))];
   const rows = headsOf(report).map(({ label, head }) => [
     ...label,
     ...[head.entropy, head.scoreStd, head.maxAbsoluteScore, head.maxCentredScore].map(digits),
     ...report.cs.map((c) => digits(sampledAt(head, c, null)?.kept)),
   ]);
-  return `attention weights and expected entries kept a row, length ${longest(report)}\n\n${table(columns, rows)}`;
+  return { title: `attention weights and expected entries kept a row, length ${longest(report)}`, columns, rows };
 };
 
 const PARTS = ["dq", "dk", "dv"] as const;
 
-const varianceTable = (report: AuditReport): string => {
+const varianceTable = (report: AuditReport): AuditTable => {
   const columns = [...left("site"), ...right("head", ...report.cs.flatMap((c) => PARTS.map((part) => `${part} c=${c}`)))];
   const rows = headsOf(report).map(({ label, head }) => [
     ...label,
     ...report.cs.flatMap((c) => PARTS.map((part) => digits(sampledAt(head, c, null)?.variance[part]))),
   ]);
-  return `variance of sus relative to the squared gradient, closed form, length ${longest(report)}\n\n${table(columns, rows)}`;
+  return { title: `variance of sus relative to the squared gradient, closed form, length ${longest(report)}`, columns, rows };
 };
 
-const lowrankTable = (report: AuditReport): string => {
+const lowrankTable = (report: AuditReport): AuditTable => {
   const heads = headsOf(report);
   const degrees = report.degrees.filter((degree) => heads.some(({ head }) => head.lowrank.some((point) => point.degree === degree)));
-  if (degrees.length === 0) return "";
   const surrogates = degrees.filter((degree) => degree > 0);
   const columns = [...left("site"), ...right("head", ...degrees.flatMap((degree) => PARTS.map((part) => `${part} g=${degree}`)), ...surrogates.map((degree) => `surrogate dq g=${degree}`))];
   const point = (head: HeadReport, degree: number, form: string) => head.lowrank.find((each) => each.degree === degree && each.form === form);
-  const rows = heads.map(({ label, head }) => [
+  const rows = (degrees.length === 0 ? [] : heads).map(({ label, head }) => [
     ...label,
     ...degrees.flatMap((degree) => PARTS.map((part) => digits(point(head, degree, "plugin")?.errors[part]))),
     ...surrogates.map((degree) => digits(point(head, degree, "surrogate")?.errors.dq)),
   ]);
-  return `relative error of low-rank gradients (Taylor; plug-in, and dq of the surrogate), length ${longest(report)}\n\n${table(columns, rows)}`;
+  return { title: `relative error of low-rank gradients (Taylor; plug-in, and dq of the surrogate), length ${longest(report)}`, columns, rows };
 };
 
 /** The variance with a control variate as a share of that without, over all heads. */
-const controlTable = (report: AuditReport): string => {
+const controlTable = (report: AuditReport): AuditTable => {
   const heads = headsOf(report).map(({ head }) => head);
   const degrees = report.degrees.filter((degree) => heads.some((head) => head.sampled.some((point) => point.degree === degree)));
-  if (degrees.length === 0) return "";
   const columns = [...left("hybrid"), ...right(...report.cs.flatMap((c) => [`c=${c}`, "rows"]))];
   const rows = degrees.map((degree) => [
     `degree ${degree}`,
@@ -96,15 +106,15 @@ const controlTable = (report: AuditReport): string => {
       return [digits(increase(degree) / increase(null)), percent(gated)];
     }),
   ]);
-  return `variance with a control variate relative to sus, and rows that use it, over all heads\n\n${table(columns, rows)}`;
+  return { title: "variance with a control variate relative to sus, and rows that use it, over all heads", columns, rows };
 };
 
-const keptTable = ({ lengths }: AuditReport): string => {
+const keptTable = ({ lengths }: AuditReport): AuditTable => {
   const columns = right("length", "c", "kept a row", "of n²", "of the mask");
   const rows = lengths.flatMap(({ length, kept }) =>
     kept.map(({ c, keptPerRow, keptOfSquare, keptOfMask }) => [String(length), String(c), digits(keptPerRow), percent(keptOfSquare), percent(keptOfMask)]),
   );
-  return `expected entries kept, mean over heads\n\n${table(columns, rows)}`;
+  return { title: "expected entries kept, mean over heads", columns, rows };
 };
 
 const each = (lengths: readonly LengthReport[], row: (policy: string, group: NoiseReport, groups: readonly NoiseReport[]) => readonly string[]): string[][] =>
@@ -115,38 +125,34 @@ const each = (lengths: readonly LengthReport[], row: (policy: string, group: Noi
     }),
   );
 
-const noiseTable = ({ lengths }: AuditReport): string => {
+const noiseTable = ({ lengths }: AuditReport): AuditTable => {
   const rows = each(lengths, (_, all) => [
     all.rho === null ? "-" : withError(all.rho),
     digits(all.maskVariance),
     digits(all.batchVariance),
     withError(all.relativeError),
   ]);
-  if (rows.length === 0) return "";
   const columns = [...right("length"), ...left("gradient"), ...right("ρ", "Var mask", "Var batch", "relative error")];
-  return `the whole gradient: ρ = E[Var(approximate | batch)] / Var(exact), ± jackknife error; error of one draw of one sequence\n\n${table(columns, rows)}`;
+  return { title: "the whole gradient: ρ = E[Var(approximate | batch)] / Var(exact), ± jackknife error; error of one draw of one sequence", columns, rows };
 };
 
-const layerTable = ({ lengths }: AuditReport): string => {
+const layerTable = ({ lengths }: AuditReport): AuditTable => {
   const names = lengths[0]?.approximations[0]?.groups.map(({ group }) => group).filter((group) => group !== ALL) ?? [];
-  if (names.length === 0) return "";
-  const rows = each(lengths, (_, __, groups) =>
+  const rows = each(names.length === 0 ? [] : lengths, (_, __, groups) =>
     names.map((name) => {
       const group = groups.find((candidate) => candidate.group === name);
       return group === undefined ? "-" : group.rho === null ? `${digits(group.relativeError.value)} (error)` : withError(group.rho);
     }),
   );
-  return `ρ of the parameters of each layer with attention; where nothing is drawn, the relative error\n\n${table([...right("length"), ...left("gradient"), ...right(...names)], rows)}`;
+  const columns = [...right("length"), ...left("gradient"), ...right(...names)];
+  return { title: "ρ of the parameters of each layer with attention; where nothing is drawn, the relative error", columns, rows };
 };
 
-const biasTable = ({ lengths }: AuditReport): string => {
+const biasTable = ({ lengths }: AuditReport): AuditTable => {
   const rows = each(lengths, (_, all) => {
     const { squaredBias: bias, z } = all;
     return [withError(bias), digits(bias.value / bias.error), ...(z === null ? ["-", "-", "-", "-"] : [digits(z.meanAbsolute), digits(z.expected), digits(z.largest), z.elements.toLocaleString("en")])];
   });
-  if (rows.length === 0) return "";
   const columns = [...right("length"), ...left("gradient"), ...right("bias²", "its z", "mean |z|", "expected", "largest", "elements")];
-  return `bias: squared, relative to the squared gradient, over sequences; z of single elements on the first sequence\n\n${table(columns, rows)}`;
+  return { title: "bias: squared, relative to the squared gradient, over sequences; z of single elements on the first sequence", columns, rows };
 };
-
-const notes = ({ notes: all }: AuditReport): string => (all.length === 0 ? "" : `${all.map((note) => `note: ${note}`).join("\n")}\n`);
