@@ -98,6 +98,9 @@ const evenDegree = ({ degree, unsafe }: Readonly<Record<string, SettingValue | n
     ? `\`degree\` must be even: an odd polynomial is negative for small scores${unsafe === false ? "; `unsafe: true` allows it" : ""}`
     : null;
 
+const lowrankTogether: PolicyRecord["together"] = (settings) =>
+  settings["forward"] === true && settings["guard"] !== 0 ? "`guard` chooses between gradients of the exact forward pass, so it does not go with `forward`" : evenDegree(settings);
+
 const anything = (): null => null;
 
 export const POLICIES: { readonly [K in PolicyKind]: PolicyRecord } = {
@@ -117,7 +120,7 @@ export const POLICIES: { readonly [K in PolicyKind]: PolicyRecord } = {
       unsafe: flag("allow it without a useful bound of the scores, and odd degrees"),
       guard: number(POSITIVE, "run a head exactly where its scores may exceed this", 0),
     },
-    together: evenDegree,
+    together: lowrankTogether,
   },
   hybrid: {
     doc: "low rank as a control variate of the sample: unbiased",

@@ -26,6 +26,8 @@ import { fail } from "../fail.ts";
 import { definePass, option } from "../pass.ts";
 import type { PassContext } from "../pass.ts";
 import { flopFacts, sizeFacts } from "./facts.ts";
+import { rewriteHybrid } from "./hybrid.ts";
+import { rewriteLowrank } from "./lowrank.ts";
 import { scoreBounds } from "./score-bound.ts";
 import type { ScoreBound } from "./score-bound.ts";
 import { flopsOf, missed, sitesIn } from "./site.ts";
@@ -54,8 +56,8 @@ const policyOf = (text: string, where: string): Policy => {
 
 const REWRITERS: { readonly [K in Exclude<PolicyKind, "exact">]: Rewriter<K> } = {
   sus: rewriteSus,
-  lowrank: () => missed("not built"),
-  hybrid: () => missed("not built"),
+  lowrank: rewriteLowrank,
+  hybrid: rewriteHybrid,
   auto: () => missed("not built"),
 };
 

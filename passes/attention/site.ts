@@ -18,6 +18,8 @@ export interface AttentionSite {
   /** Every `attention_vjp` of it in the function; none in a function that computes no gradient. */
   readonly gradients: readonly Attention[];
   readonly given: Named<Value>;
+  /** Its log-sum-exp goes elsewhere than to its gradients. */
+  readonly lseUsed: boolean;
   readonly sizes: AttentionSizes;
   /** Asked for only by rewrites that need it: it takes a walk through the function. */
   readonly bound: () => ScoreBound;
@@ -59,15 +61,20 @@ export const missed = (why: string): Plan => ({ kind: "missed", why });
 export const sitesIn = (func: Func, model: string, bounds: () => ReadonlyMap<Operation, ScoreBound>): readonly AttentionSite[] => {
   const gradients = func.ops.filter((operation): operation is Attention => operation.op === attentionVjp);
   const attentions = func.ops.filter((operation): operation is Attention => operation.op === attention);
+  const results = new Set(func.results.map(({ value }) => value));
   return attentions.map((operation) => ({
     name: operation.attrs.site || operation.path || model,
     attention: operation,
-    gradients: gradients.filter(({ operands: [, , , o, lse] }) => o === operation.results[0] && lse === operation.results[1]),
+    gradients: gradients.filter((gradient) => isGradientOf(gradient, operation)),
+    lseUsed: operation.results.slice(1).some((lse) => results.has(lse) || func.ops.some((user) => user.operands.includes(lse) && !isGradientOf(user, operation))),
     given: forwardOperands(operation.operands, operation.attrs),
     sizes: attentionSizes(forwardOperands(operation.operands.map(({ type }) => type), operation.attrs)),
     bound: () => bounds().get(operation) ?? { bound: null, why: "the function was changed since" },
   }));
 };
+
+const isGradientOf = ({ op, operands: [, , , o, lse] }: Operation, { results }: Operation): boolean =>
+  op === attentionVjp && o === results[0] && lse === results[1];
 
 /** Keys that causality and windows leave to each query. */
 export const keysOfRows = ({ attention: { attrs }, sizes }: AttentionSite): readonly number[] =>

@@ -16,8 +16,8 @@ describe("policies of the gradient of attention", () => {
     ["lowrank(degree: 2, form: plugin, features: taylor, forward: false, unsafe: false)", "lowrank(degree: 2)"],
     ["lowrank(degree: 3, unsafe: true)", "lowrank(degree: 3, unsafe: true)"],
     [
-      "lowrank(guard: 1.5, degree: 4, form: surrogate, features: chebyshev, forward: true)",
-      "lowrank(degree: 4, form: surrogate, features: chebyshev, forward: true, guard: 1.5)",
+      "lowrank(guard: 1.5, degree: 4, form: surrogate, features: chebyshev)",
+      "lowrank(degree: 4, form: surrogate, features: chebyshev, guard: 1.5)",
     ],
     ["hybrid(c: 8, degree: 0)", "hybrid(c: 8, degree: 0)"],
     ["auto", "auto"],
@@ -47,6 +47,7 @@ describe("policies of the gradient of attention", () => {
     ["lowrank(degree: 7)", "`degree` must be a whole number from 1 to 6"],
     ["lowrank(degree: 3)", "`degree` must be even: an odd polynomial is negative for small scores; `unsafe: true` allows it"],
     ["lowrank(degree: 2, forward: yes)", "`forward` is true or false"],
+    ["lowrank(degree: 2, guard: 1, forward: true)", "`guard` chooses between gradients of the exact forward pass, so it does not go with `forward`"],
     ["lowrank(degree: 2, guard: 0)", "`guard` must be positive"],
     ["hybrid(c: 1, degree: 1)", "`degree` must be even: an odd polynomial is negative for small scores"],
     ["auto(error: 1)", "`error` must lie between 0 and 1"],

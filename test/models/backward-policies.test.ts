@@ -71,7 +71,55 @@ describe.each(MODELS)("$name", (model) => {
     expect(error).toBeLessThan(2);
   });
 
-  it.each([`sus:c=${T / 2}`, "sus:c=3,sampler=bernoulli"])("kernels compute what the interpreter does: %s", async (policy) => {
+  it.each(["hybrid:c=1e9,degree=0", "hybrid:c=1e9,degree=2"])("%s keeps every difference: the exact gradient", async (policy) => {
+    expect(await errorOfPolicy(model, policy)).toBeLessThan(ROUNDING);
+  });
+
+  it("hybrid is another gradient, nearer than the sample where weights are spread", async () => {
+    const [sampled, controlled] = await Promise.all([errorOfPolicy(model, "sus:c=2", "exact", 0.3), errorOfPolicy(model, "hybrid:c=2,degree=2", "exact", 0.3)]);
+    expect(controlled).toBeGreaterThan(1e-9);
+    expect(controlled).toBeLessThan(sampled / 2);
+  });
+
+  it.each(["lowrank:degree=2,unsafe=true", "lowrank:degree=2,form=surrogate,unsafe=true", "lowrank:degree=2,forward=true,unsafe=true"])(
+    "%s is close where scores are small, and the closer the smaller",
+    async (policy) => {
+      const [some, few] = await Promise.all([errorOfPolicy(model, policy, "exact", 0.3), errorOfPolicy(model, policy, "exact", 0.1)]);
+      report([`${model.name} ${policy}: ${some.toExponential(1)}, ${few.toExponential(1)} with a ninth of the scores`]);
+      expect(few).toBeLessThan(1e-3);
+      expect(few).toBeLessThan(some / 5);
+    },
+  );
+
+  it("a guard that nothing passes is exact, one that all pass is low rank", async () => {
+    expect(await errorOfPolicy(model, "lowrank:degree=2,guard=1e-9")).toBeLessThan(ROUNDING);
+    expect(await errorOfPolicy(model, "lowrank:degree=2,guard=1e6,unsafe=true", "lowrank:degree=2,unsafe=true")).toBeLessThan(ROUNDING);
+  });
+
+  it("reports the share of guarded heads, and passes it on to the step", async () => {
+    const shares = await Promise.all(
+      ["1e-9", "1e6"].map(async (guard) => {
+        const program = await compiledWith(model, `lowrank:degree=2,guard=${guard},unsafe=true`);
+        const results = evaluate(program.gradient, "grad", inputsOf(model, program));
+        const names = [...results.keys()].filter((name) => name.startsWith("guarded."));
+        expect(program.gradient.funcs.find(({ name }) => name === "step")?.results.slice(-names.length).map(({ name }) => name)).toEqual(names);
+        return names.map((name) => results.get(name)?.[0]);
+      }),
+    );
+    expect(shares).toEqual([[1, 1], [0, 0]]);
+  });
+
+  it.each([
+    `sus:c=${T / 2}`,
+    "sus:c=3,sampler=bernoulli",
+    "lowrank:degree=2,unsafe=true",
+    "lowrank:degree=2,form=surrogate,unsafe=true",
+    "lowrank:degree=2,forward=true,unsafe=true",
+    "lowrank:degree=2,guard=0.5",
+    "lowrank:degree=2,features=chebyshev,guard=0.5",
+    "hybrid:c=2,degree=0",
+    "hybrid:c=2,degree=2",
+  ])("kernels compute what the interpreter does: %s", async (policy) => {
     const program = await compiledWith(model, policy);
     const inputs = inputsOf(model, program);
     const reference = evaluate(program.gradient, "grad", inputs);
