@@ -5,7 +5,7 @@ import type { AnyOp, Op, Operation, TensorType, Value } from "../../ir/core.ts";
 import { parseEinsum } from "../../ir/ops/einsum-spec.ts";
 import {
   abs, add, attention, barrier, broadcast, compare, concat, constant, convert, cos, div, einsum, erf, exp, floor, gather, iota, log,
-  logistic, logSoftmax, max, min, mul, neg, pad, pow, randomUniform, reduceMax, reduceSum, reshape, rsqrt, select, sign, sin, slice,
+  logistic, logSoftmax, max, min, mul, neg, pad, pow, randomAt, randomUniform, reduceMax, reduceSum, reshape, rsqrt, select, sign, sin, slice,
   softmax, sqrt, sub, tanh, transpose,
 } from "../../ir/ops/index.ts";
 import { elements } from "../../ir/types.ts";
@@ -122,6 +122,7 @@ const sources: readonly Entry[] = [
   entry(constant, ({ attrs: { value } }) => ({ interval: { lo: value, hi: value } })),
   entry(iota, ({ attrs: { axis }, result }) => ({ interval: { lo: 0, hi: (result.shape[axis] ?? 1) - 1 } })),
   within(randomUniform, 0, 1),
+  within(randomAt, 0, 1),
 ];
 
 const same = (op: AnyOp): Entry => entry(op, (given) => ({ interval: operandOf(given, 0), norms: operandOf(given, 0).norms }));
@@ -211,11 +212,10 @@ const reductions: readonly Entry[] = [
     const least = lo - hi - Math.log(typeOf(given, 0).shape[given.attrs.axis] ?? 1);
     return { interval: { lo: least, hi: 0 } };
   }),
-  // Rows of values mixed with weights that sum to 1, or 0 where there are no keys.
+  // Rows of values mixed with weights that sum to 1, or 0 where there are no keys; dropout makes those that stay larger.
   entry(attention, (given) => {
     const values = operandOf(given, 2);
-    const { dropout = 0 } = given.attrs as { readonly dropout?: number };
-    const factor = 1 / (1 - dropout);
+    const factor = 1 / (1 - given.attrs.dropout);
     const mixed = union(values, upTo(0));
     const interval = multiplyIntervals(mixed, { lo: factor, hi: factor });
     return { interval, norms: given.result.shape.map((_, axis) => (axis === 3 ? product(values.norms[3] ?? Infinity, factor) : Infinity)) };
