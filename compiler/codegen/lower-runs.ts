@@ -64,9 +64,9 @@ export const segmentSum: Lowering<object> = (ctx) => {
   const [list, key = pool.constant(0), column = pool.constant(0)] = [at.slice(0, 2), at[2], at[3]];
   const name = pool.declare("place");
   const place = pool.variable(name);
+  const [start, end] = [key, plus(key, pool.constant(1))].map((j) => read(ctx, 0, [...list, j])) as [Expr, Expr];
   const within = (p: Expr): Expr => pool.select(lessThan(p, end), p, pool.constant(-1));
-  const end = read(ctx, 0, [...list, plus(key, pool.constant(1))]);
-  const entry = read(ctx, 1, [...list, place]);
+  const update = read(ctx, 2, [...list, read(ctx, 1, [...list, place]), column]);
   const limit = last(operandTypes[1]?.shape ?? [], 1);
-  return pool.walk(name, within(read(ctx, 0, [...list, key])), within(plus(place, pool.constant(1))), limit, read(ctx, 2, [...list, entry, column]));
+  return pool.walk(name, within(start), within(plus(place, pool.constant(1))), limit, update);
 };

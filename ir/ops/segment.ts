@@ -15,10 +15,9 @@ import { compare, convert } from "./logic.ts";
 
 /** Membership m[b, g, j, p] = 1 where position p is on list j: the lists' sum of the rows of the identity.  d updates = m^T ct.
  *  Quadratic, and never on a training path, where differentiation comes before the lists. */
-const transposed = (b: Builder, [starts, entries, updates]: readonly [Value, Value, Value], ct: Value): Value => {
-  const [batch, groups, positions] = updates.type.shape;
-  const [batchDim, groupDim, dim] = updates.type.dims;
-  const square: TensorType = tensor("i32", [batch, groups, positions, positions].map((size) => size ?? 1), [batchDim, groupDim, dim, dim].map((d) => d ?? poly.ONE));
+const transposed = (b: Builder, [starts, entries]: readonly [Value, Value, Value], ct: Value): Value => {
+  const { shape, dims } = entries.type;
+  const square = tensor("i32", [...shape, at(shape, 2)], [...dims, at(dims, 2)]);
   const [row, column] = [b.one(iota, [], { axis: 2, type: square }), b.one(iota, [], { axis: 3, type: square })];
   const identity = b.one(convert, [b.one(compare, [row, column], { direction: "eq" })], { to: "f32" });
   return b.one(einsum, [b.one(segmentSum, [starts, entries, identity], {}), ct], { spec: "b g m p, b g m e -> b g p e" });
@@ -68,7 +67,11 @@ export const segmentSum: Op<[starts: Value, entries: Value, updates: Value], NoA
   examples: [
     {
       operands: [
-        { type: tensor("i32", [1, 2, 4], [poly.symbol("B"), poly.symbol("G"), poly.constant(4)]), elements: "index", values: [0, 2, 2, 3, 0, 0, 1, 4] },
+        {
+          type: tensor("i32", [1, 2, 4], [poly.symbol("B"), poly.symbol("G"), poly.constant(4)]),
+          elements: "index",
+          values: [0, 2, 2, 3, 0, 0, 1, 4],
+        },
         { type: named("i32", [["B", 1], ["G", 2], ["P", 4]]), elements: "index", values: [2, 0, 1, 3, 3, 0, 2, 1] },
         { type: named("f32", [["B", 1], ["G", 2], ["P", 4], ["E", 2]]), elements: "normal" },
       ],

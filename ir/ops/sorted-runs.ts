@@ -37,7 +37,8 @@ export const mergeRuns: Op<[keys: Value, order: Value], { readonly run: number }
   results: ["merged"],
   attrs: { run: attr.i64 },
   infer: inferTwo((keys, order, { run }) => {
-    if (!areLists([keys, order])) return violates("C1", `keys and order must be i32 of one shape with an axis, given ${describe(keys)} and ${describe(order)}`);
+    if (!areLists([keys, order]))
+      return violates("C1", `keys and order must be i32 of one shape with an axis, given ${describe(keys)} and ${describe(order)}`);
     return run > 0 ? [order] : violates("C2", `runs of ${run}`);
   }),
   evaluate: ({ operands, operandTypes, attrs: { run } }) => {

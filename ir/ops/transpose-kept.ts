@@ -8,7 +8,7 @@ import type { Op, TensorType, Value } from "../core.ts";
 import { defineOp, violates } from "../core.ts";
 import * as poly from "../poly.ts";
 import { at } from "../tensor-data.ts";
-import { describe, named, tensor, volume } from "../types.ts";
+import { describe, named, tensor} from "../types.ts";
 import { iota } from "./constant.ts";
 import { full, zeros } from "./helpers.ts";
 import { inferOne } from "./infer.ts";
@@ -28,10 +28,11 @@ interface KeptAttrs {
 const positionsOf = (kept: TensorType, groups: number): TensorType => {
   const [batch = 1, heads = 1, queries = 1, slots = 1] = kept.shape;
   const count = (heads / groups) * queries * slots;
-  const spelled = poly.scale(volume({ ...kept, dims: kept.dims.slice(1) }), 1 / groups);
+  const [dB = poly.ONE, dH = poly.ONE, ...rest] = kept.dims;
+  const single = groups === heads;
+  const spelled = single ? poly.mul(...rest) : poly.scale(poly.mul(dH, ...rest), 1 / groups);
   const whole = [...spelled.terms.values()].every(Number.isInteger);
-  const dims = [at(kept.dims, 0), groups === heads ? at(kept.dims, 1) : poly.constant(groups), groups === heads ? poly.mul(...kept.dims.slice(2)) : whole ? spelled : poly.constant(count)];
-  return tensor("i32", [batch, groups, count], dims);
+  return tensor("i32", [batch, groups, count], [dB, single ? dH : poly.constant(groups), whole ? spelled : poly.constant(count)]);
 };
 
 const startsOf = ({ shape: [batch = 1, groups = 1], dims }: TensorType, keys: number): TensorType =>
