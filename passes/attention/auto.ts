@@ -10,12 +10,13 @@
 
 import { printPolicy } from "../../ir/backward-policy.ts";
 import { FAMILIES } from "../../ir/approximation.ts";
-import type { HeadStatistics, SiteStatistics } from "../../ir/head-statistics.ts";
+import type { AttentionStatistics, HeadStatistics, SiteStatistics } from "../../ir/head-statistics.ts";
 import { digits, quantity } from "./facts.ts";
 import { breakEven, formFlops } from "./form-cost.ts";
 import type { CostedSite, Form } from "./form-cost.ts";
 import { gradientBound } from "./gradient-bound.ts";
 import type { ScoreBound } from "./score-bound.ts";
+import type { AttentionSite } from "./site.ts";
 
 export interface FormFacts extends CostedSite {
   /** Why low-rank forms cannot have this site's masks; null where they can. */
@@ -30,6 +31,16 @@ export interface Budget {
   readonly error: number | null;
   readonly variance: number | null;
 }
+
+/** The facts of a site that a rewrite has found. `lowrankObjection`: what it knows to stand in the way of low-rank forms. */
+export const factsOf = (site: AttentionSite, lowrankObjection: string | null, measured: AttentionStatistics | null): FormFacts => ({
+  sizes: site.sizes,
+  causal: site.attention.attrs.causal,
+  window: site.attention.attrs.window,
+  lowrankObjection,
+  bound: site.bound(),
+  statistics: measured?.sites.find(({ site: name }) => name === site.name) ?? null,
+});
 
 export interface Choice {
   readonly policy: Form;

@@ -12,7 +12,8 @@
  *      ‖dq~_i - dq_i‖ <= scale κ β_i max_j ‖k_j‖,        κ = 2η (plugin: the row of U sums to 1), η' + (1+η')η (surrogate)
  *      ‖dk~_j - dk_j‖ <= scale Σ_i W_ij (η' |b_ij| + (1+η') η β_i) ‖q_i‖
  *
- *  All sums are over unmasked pairs. An exact δ (operand `delta`) leaves only the first term: κ = η'. */
+ *  A dk~ taken about its mean over the keys (as the surrogate's is, see lowrank.ts) may add the mean of these bounds to each:
+ *  Σ_j dk_j = 0. All sums are over unmasked pairs. An exact δ (operand `delta`) leaves only the first term: κ = η'. */
 
 import { approximation, derivativeOf, relativeError, weightError } from "../../ir/approximation.ts";
 import type { Family } from "../../ir/approximation.ts";
