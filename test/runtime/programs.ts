@@ -233,10 +233,11 @@ function binarySearch(): Fixture {
     name: "lower_bound",
     source: `function lower_bound(keys, wanted) {
   let low = 0;
+  let step = 512;
   for (let s = 0; s < 10; s++) {
-    let probe = low + Math.pow(2, 9 - s);
-    probe = Math.floor(probe + 0.5);
+    let probe = low + step;
     low = (probe <= ${size} ? (keys[probe - 1] < wanted[this.thread.x] ? probe : low) : low);
+    step = step * 0.5;
   }
   return low;
 }`,
