@@ -17,6 +17,7 @@ import { parsePipeline } from "../../passes/parse-pipeline.ts";
 import { runPipeline } from "../../passes/run.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
+import { browserMissing, openBrowser, type BrowserSession } from "../browser/harness.ts";
 import { moduleOf, rounded, tensorsFor, worst } from "../codegen/programs.ts";
 import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, typesOf } from "./support.ts";
 import type { Case } from "./support.ts";
@@ -60,6 +61,22 @@ describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5]] as const)("%s", (bac
     const whole = evaluateOp(c.op, data, typesOf(c.example), resultTypesOf(c), c.example.attrs).results;
     const outputs = await executable.run(label, tensorsFor(expanded(c, { elements: 1, rows: 2 }), data));
     whole.forEach((expected, i) => expect(worst(outputs[`r${i}`]?.data ?? [], expected), `result ${i}`).toBeLessThanOrEqual(tolerance));
+  });
+});
+
+describe.skipIf(browserMissing() !== null)("in Chromium", () => {
+  let browser: BrowserSession;
+  beforeAll(async () => void (browser = await openBrowser()));
+  afterAll(() => browser.close());
+
+  describe.each(["gpujs:webgl2", "gpujs:webgpu"])("%s", (backend) => {
+    it.each(LABELS.filter((_, i) => i % 6 === 2))("%s", async (label, c) => {
+      const func = expanded(c, { elements: 1, rows: 2 });
+      const data = rounded(dataOf(c.example));
+      const whole = evaluateOp(c.op, data, typesOf(c.example), resultTypesOf(c), c.example.attrs).results;
+      const outputs = await browser.runInBrowser(generateProgram(moduleOf(...toKernels([func]))), backend, label, tensorsFor(func, data));
+      whole.forEach((expected, i) => expect(worst(outputs[`r${i}`]?.data ?? [], expected), `result ${i}`).toBeLessThanOrEqual(1e-4));
+    });
   });
 });
 
