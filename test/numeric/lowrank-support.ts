@@ -37,16 +37,17 @@ export const run = (op: AnyOp, data: readonly Data[], types: readonly TensorType
   return evaluateOp(op, data, types, found, attrs).results;
 };
 
-/** Largest |q_i . k_j| of a head alone. */
-export const largestScore = ([q, k]: readonly Data[], { N, M, K }: Sizes): number => {
-  let most = 0;
+/** Standard deviation of q_i . k_j over the pairs of a head alone. */
+export const scoreDeviation = ([q, k]: readonly Data[], { N, M, K }: Sizes): number => {
+  let [sum, squares] = [0, 0];
   for (let i = 0; i < N; i++)
     for (let j = 0; j < M; j++) {
       let score = 0;
       for (let c = 0; c < K; c++) score += q![i * K + c]! * k![j * K + c]!;
-      most = Math.max(most, Math.abs(score));
+      sum += score;
+      squares += score * score;
     }
-  return most;
+  return Math.sqrt(squares / (N * M) - (sum / (N * M)) ** 2);
 };
 
 export const exactAttrs = (scale: number, causal: boolean) =>
