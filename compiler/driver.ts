@@ -4,6 +4,8 @@ import { diagnostic } from "../ir/codes.ts";
 import { DiagnosticError } from "../ir/diagnostic.ts";
 import type { Diagnostic } from "../ir/diagnostic.ts";
 import type { Module } from "../ir/core.ts";
+import { statisticsAttribute } from "../ir/head-statistics.ts";
+import type { AttentionStatistics } from "../ir/head-statistics.ts";
 import type { StageName } from "../ir/stages.ts";
 import type { Program } from "../runtime/abi.ts";
 import type { Remark } from "../passes/pass.ts";
@@ -34,7 +36,10 @@ export interface PipelineOptions {
   readonly observe?: (snapshot: Snapshot) => void;
 }
 
-export interface CompileOptions extends SourceOptions, PipelineOptions {}
+export interface CompileOptions extends SourceOptions, PipelineOptions {
+  /** What was measured of the model's attention heads, for the policy `auto`. */
+  readonly statistics?: AttentionStatistics;
+}
 
 export interface Compiled {
   readonly file: string;
@@ -87,7 +92,7 @@ export const compile = (options: CompileOptions): Compiled => {
   const started = performance.now();
   const checked = checkSource(options.text, options.file, options);
   if (checked.program === null) throw new DiagnosticError(checked.diagnostics);
-  const model = lowerProgram(checked.program);
+  const model = withStatistics(lowerProgram(checked.program), options.statistics);
   const frontend: Timing = { pass: "check and lower", runMs: performance.now() - started, verifyMs: 0 };
 
   const pipeline = pipelineOf(options, model);
@@ -110,6 +115,9 @@ export const compile = (options: CompileOptions): Compiled => {
     snapshots: staged.result.snapshots,
   };
 };
+
+const withStatistics = (module: Module, measured: AttentionStatistics | undefined): Module =>
+  measured === undefined ? module : { ...module, attrs: { ...module.attrs, ...statisticsAttribute(measured) } };
 
 interface Staged {
   readonly result: RunResult;

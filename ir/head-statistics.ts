@@ -4,6 +4,9 @@
  *  Statistics are facts about the past: a choice made on them holds as long as the model stays like this. What is proven
  *  about scores comes from the program (passes/attention/score-bound.ts) and needs no measurement. */
 
+import type { AttrNode } from "./attrs.ts";
+import type { Module } from "./core.ts";
+
 /** The variance that sampling with this `c` adds, and how much it keeps. */
 export interface SampledPoint {
   /** Settings of `sus` or `hybrid`. */
@@ -127,3 +130,19 @@ export const parseStatistics = (json: string): AttentionStatistics | string => {
 
 /** Indented, so that files can be compared. `parseStatistics` reads it. */
 export const printStatistics = (measured: AttentionStatistics): string => `${JSON.stringify(measured, null, 1)}\n`;
+
+const ATTRIBUTE = "statistics";
+
+/** The attribute of a module that carries them. */
+export const statisticsAttribute = (measured: AttentionStatistics): Readonly<Record<string, AttrNode>> => ({
+  [ATTRIBUTE]: { kind: "string", value: JSON.stringify(measured) },
+});
+
+/** The sites that were measured for a module, none where nothing was; a string says what is wrong. */
+export const statisticsOf = (module: Module): readonly SiteStatistics[] | string => {
+  const node = module.attrs[ATTRIBUTE];
+  if (node === undefined) return [];
+  const measured = node.kind === "string" ? parseStatistics(node.value) : "the attribute `statistics` is not a string";
+  if (typeof measured === "string") return measured;
+  return measured.model === module.name ? measured.sites : `the statistics are of the model \`${measured.model}\`, this is \`${module.name}\``;
+};

@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { diagnostic } from "../../ir/codes.ts";
 import { DiagnosticError } from "../../ir/diagnostic.ts";
+import { parseStatistics } from "../../ir/head-statistics.ts";
+import type { AttentionStatistics } from "../../ir/head-statistics.ts";
 import { printModule } from "../../ir/print.ts";
 import type { Snapshot } from "../../passes/run.ts";
 import { check as checkSource, compile as compileSource } from "../driver.ts";
@@ -19,6 +21,8 @@ import { readImport, readSource } from "./files.ts";
 export interface ModelOptions extends Omit<LanguageOptions, "readImport"> {
   /** Path of the model; imports are relative to the file they stand in. */
   readonly file: string;
+  /** A file of statistics of the model's attention heads, for the policy `auto`. */
+  readonly statistics?: string;
 }
 
 export interface CompileOptions extends ModelOptions, PipelineOptions {
@@ -45,12 +49,22 @@ export const check = (options: ModelOptions): Checked & { readonly text: string 
 export const compile = async (options: CompileOptions): Promise<CompileResult> => {
   const source = readSource(options.file);
   const snapshots = options.snapshots === true || options.dumpIr !== undefined;
-  const compiled = compileSource({ ...options, ...source, readImport, snapshots });
+  const { statistics, ...others } = options;
+  const measured = statistics === undefined ? {} : { statistics: readStatistics(statistics) };
+  const compiled = compileSource({ ...others, ...source, ...measured, readImport, snapshots });
   const written = [
     ...(options.dumpIr === undefined ? [] : writeDumps(compiled.snapshots, options.dumpIr, options.locs === true)),
     ...(options.out === undefined ? [] : await writeOutput(compiled, options.out, options.locs === true)),
   ];
   return { ...compiled, written };
+};
+
+/** Throws SQ0510 for a file that is none. */
+const readStatistics = (path: string): AttentionStatistics => {
+  const { file, text } = readSource(path);
+  const measured = parseStatistics(text);
+  if (typeof measured !== "string") return measured;
+  throw new DiagnosticError([diagnostic("SQ0510", `\`${file}\` holds no statistics of heads: ${measured}`)]);
 };
 
 /** The kernels' module (`gpt.ts`), the IR before and after decomposition, and the manifest; where the pipeline stopped

@@ -44,4 +44,12 @@ export const GRADIENT_CODES = {
     bad: "backward { **: lowrank(degree: 2) }",
     good: "backward { **: lowrank(degree: 2, guard: 0.5) }",
   },
+  SQ0510: {
+    title: "statistics of attention heads that do not fit",
+    explanation:
+      "`--statistics` takes the JSON that `subquad audit --json` writes for the same model: `auto` judges forms of the gradient by what " +
+      "was measured of each head. The message says what is not as it should be.",
+    bad: "subquad compile other.sq --attention-backward auto:variance=0.1 --statistics model.json",
+    good: "subquad compile model.sq --attention-backward auto:variance=0.1 --statistics model.json",
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,7 +1,9 @@
 /** @file What a remark says about a rewritten site: sizes, what is kept, operations before and after. */
 
-import type { AttentionSite } from "./site.ts";
+import { breakEven } from "./form-cost.ts";
+import type { CostedSite, Form } from "./form-cost.ts";
 import { keysOfRows } from "./site.ts";
+import type { AttentionSite } from "./site.ts";
 
 const PREFIXES = ["", "k", "M", "G", "T", "P"] as const;
 
@@ -19,11 +21,19 @@ export const sizeFacts = ({ sizes: { N, M, K, E } }: AttentionSite): string =>
   `n = ${N === M ? N : `${N} of ${M} keys`}, d = ${K === E ? K : `${K}, ${E}`}`;
 
 /** Of the entries that the masks leave in a head, how many are kept: min(c, m) of a row of m, at most and on average. */
-export const keptFacts = (site: AttentionSite, c: number): readonly string[] => {
+export const keptFact = (site: AttentionSite, c: number): string => {
   const rows = keysOfRows(site);
   const [all, kept] = [rows.reduce((sum, m) => sum + m, 0), rows.reduce((sum, m) => sum + Math.min(c, m), 0)];
   const share = all === 0 ? 0 : (100 * kept) / all;
-  return [`at most ${digits(kept)} of ${all} entries a head kept (${digits(share)} %)`];
+  return `at most ${digits(kept)} of ${all} entries a head kept (${digits(share)} %)`;
+};
+
+export const costed = ({ sizes, attention: { attrs } }: AttentionSite): CostedSite => ({ sizes, causal: attrs.causal, window: attrs.window });
+
+/** From which length the form takes fewer operations than the exact gradient, with what it adds to the forward pass. */
+export const breakEvenFact = (site: AttentionSite, form: Form): string => {
+  const from = breakEven(costed(site), form);
+  return from === null ? "at no length fewer operations than exact" : `fewer operations than exact from n = ${from}`;
 };
 
 export const flopFacts = (before: number, after: number): string => `${quantity(before)}FLOP -> ${quantity(after)}FLOP`;

@@ -15,9 +15,9 @@ import { sumOver } from "../../ir/ops/helpers.ts";
 import { add, attentionSampled, attentionVjpLowrank, attentionVjpSampled, mul } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
 import { must } from "./expect.ts";
-import { keptFacts } from "./facts.ts";
+import { breakEvenFact, keptFact } from "./facts.ts";
 import { lowrankAttrs, lseObjection } from "./lowrank.ts";
-import { controlPolynomial, rankFacts } from "./polynomial.ts";
+import { controlPolynomial, rankFact } from "./polynomial.ts";
 import { maskObjection, missed } from "./site.ts";
 import type { Rewriter } from "./site.ts";
 
@@ -35,7 +35,7 @@ export const rewriteHybrid: Rewriter<"hybrid"> = (site, policy) => {
   const lowrank: LowRankVjpAttrs = { ...own, extras: [...own.extras, "delta", "gate"], form: "plugin" };
   return {
     kind: "rewrite",
-    facts: [...keptFacts(site, policy.c), ...rankFacts(site, policy.degree + 1)],
+    facts: () => [keptFact(site, policy.c), rankFact(site, policy.degree + 1), breakEvenFact(site, policy)],
     build: (b, key) => {
       const [q, k, v, lengths] = [given.need("q"), given.need("k"), given.need("v"), given.maybe("lengths")];
       const extras = lengths === null ? [] : [lengths];

@@ -21,8 +21,9 @@ import type { LowRankAttrs, LowRankVjpAttrs } from "../../ir/ops/attention-lowra
 import { unmasked } from "../../ir/ops/attention-lowrank-layout.ts";
 import { add, attentionLowrank, attentionVjp, attentionVjpLowrank } from "../../ir/ops/index.ts";
 import { must } from "./expect.ts";
+import { breakEvenFact } from "./facts.ts";
 import { exactHeads, guardedHeads, keepHeads } from "./guard.ts";
-import { lowrankPolynomial, rankFacts } from "./polynomial.ts";
+import { lowrankPolynomial, rankFact } from "./polynomial.ts";
 import type { Polynomial } from "./polynomial.ts";
 import { maskObjection, missed } from "./site.ts";
 import type { Attention, AttentionSite, NewGradient, PolicyOf, Rewriter } from "./site.ts";
@@ -40,7 +41,8 @@ export const rewriteLowrank: Rewriter<"lowrank"> = (site, policy) => {
   const [o] = site.attention.results;
   const checked = attentionVjpLowrank.infer([must(q), must(k), must(v), must(o).type, ...site.attention.operands.slice(3).map(({ type }) => type)], attrs);
   if (isViolation(checked)) return missed(checked.message);
-  const facts = [...polynomial.facts, ...rankFacts(site, form === "plugin" ? policy.degree + 1 : policy.degree)];
+  const rank = (): string => rankFact(site, form === "plugin" ? policy.degree + 1 : policy.degree);
+  const facts = (): readonly string[] => [...polynomial.facts, rank(), breakEvenFact(site, { ...policy, form })];
   if (policy.forward) return forwardPlan(site, polynomial, attrs, facts);
   return {
     kind: "rewrite",
@@ -99,13 +101,13 @@ const guardedGradient = (b: Builder, old: Attention, keys: Value, attrs: LowRank
 };
 
 /** o = attention_lowrank(q, k', v), and its own gradient. */
-const forwardPlan = (site: AttentionSite, polynomial: Polynomial, { form: _form, ...attrs }: LowRankVjpAttrs, facts: readonly string[]): ReturnType<Rewriter<"lowrank">> => {
+const forwardPlan = (site: AttentionSite, polynomial: Polynomial, { form: _form, ...attrs }: LowRankVjpAttrs, facts: () => readonly string[]): ReturnType<Rewriter<"lowrank">> => {
   const ahead = attrs.causal && site.sizes.N > 1;
   const own: Polynomial = { ...polynomial, centred: polynomial.centred && !ahead };
   const note = polynomial.centred && ahead ? ["keys are not centred, as their mean would look ahead"] : [];
   return {
     kind: "rewrite",
-    facts: ["the forward pass too", ...facts, ...note],
+    facts: () => ["the forward pass too", ...facts(), ...note],
     build: (b) => {
       const { given } = site;
       const lengths = given.maybe("lengths");

@@ -4,12 +4,11 @@
  *  or stated and tested while running (`guard`). Otherwise, or where it is off by half or more even so, the rewrite is refused
  *  unless `unsafe`. A proven bound is one of scores about 0; without one keys are centred, which makes scores smaller. */
 
-import { approximation, breakEvenLength, rankOf, relativeError, weightError } from "../../ir/approximation.ts";
+import { approximation, rankOf, relativeError, weightError } from "../../ir/approximation.ts";
 import type { Coefficients, Family } from "../../ir/approximation.ts";
-import type { PolicyOf } from "./site.ts";
-import type { AttentionSite, Plan } from "./site.ts";
 import { digits } from "./facts.ts";
 import { boundRemark } from "./gradient-bound.ts";
+import type { AttentionSite, PolicyOf, Refusal } from "./site.ts";
 
 export interface Polynomial {
   readonly coefficients: Coefficients;
@@ -18,12 +17,10 @@ export interface Polynomial {
   readonly facts: readonly string[];
 }
 
-export type Refusal = Extract<Plan, { kind: "refused" }>;
-
 /** With ε this large the weights may be off by 2ε/(1-ε) = 200 %. */
 const LARGEST_ERROR = 0.5;
 
-const refused = (why: string, hint: string): Refusal => ({ kind: "refused", why, hint });
+const refused = (what: string, why: string, hint: string): Refusal => ({ kind: "refused", what, why, hint });
 
 export const lowrankPolynomial = (site: AttentionSite, policy: PolicyOf<"lowrank">): Polynomial | Refusal => {
   const { degree, features, guard, unsafe, forward } = policy;
@@ -36,10 +33,10 @@ export const lowrankPolynomial = (site: AttentionSite, policy: PolicyOf<"lowrank
     const facts = [boundRemark(bound, features, degree, form)];
     if (epsilon < LARGEST_ERROR) return { coefficients, centred: false, facts };
     if (unsafe) return { coefficients, centred: true, facts };
-    return refused(`is no approximation here: ${facts.join("; ")}`, "a larger degree, or normalised queries and keys; or `guard: R` for an R that heads are tested against, or `unsafe: true`");
+    return refused("is no approximation here", facts.join("; "), "a larger degree, or normalised queries and keys; or `guard: R` for an R that heads are tested against, or `unsafe: true`");
   }
-  if (features === "chebyshev") return refused(`needs a bound of the scores for its polynomial: ${why}`, "`features: taylor`, or `guard: R`");
-  if (!unsafe) return refused(`has no bound of the scores: ${why}`, "`guard: R` runs heads exactly whose scores may exceed R; `unsafe: true` does without a bound");
+  if (features === "chebyshev") return refused("needs a bound of the scores for its polynomial", why, "`features: taylor`, or `guard: R`");
+  if (!unsafe) return refused("has no bound of the scores", why, "`guard: R` runs heads exactly whose scores may exceed R; `unsafe: true` does without a bound");
   return { coefficients: approximation(features, degree, 0), centred: true, facts: [`no bound of the scores (${why}), and none was asked for`] };
 };
 
@@ -48,19 +45,15 @@ const guardedPolynomial = (family: Family, degree: number, guard: number, unsafe
   const epsilon = relativeError(coefficients, guard);
   const fact = `heads with |score| <= ${digits(guard)} (tested): ${family} of degree ${degree} is within ${digits(epsilon)} of exp there, weights within ${digits(weightError(epsilon))}`;
   if (epsilon < LARGEST_ERROR || unsafe) return { coefficients, centred: true, facts: [fact] };
-  return refused(`is no approximation within its guard: ${family} of degree ${degree} is off by ${digits(epsilon)} at scores of ${digits(guard)}`, "a smaller guard, or a larger degree");
+  return refused("is no approximation within its guard", `${family} of degree ${degree} is off by ${digits(epsilon)} at scores of ${digits(guard)}`, "a smaller guard, or a larger degree");
 };
 
 /** Taylor needs nothing; Chebyshev's interval is the proven one. An unbiased rewrite may use either whatever its error. */
 export const controlPolynomial = (site: AttentionSite, { degree, features }: PolicyOf<"hybrid">): Coefficients | Refusal => {
   if (features === "taylor") return approximation(features, degree, 0);
   const { bound, why } = site.bound();
-  return bound === null ? refused(`needs a bound of the scores for its polynomial: ${why}`, "`features: taylor`") : approximation(features, degree, bound);
+  return bound === null ? refused("needs a bound of the scores for its polynomial", why, "`features: taylor`") : approximation(features, degree, bound);
 };
 
-/** `features` of degree g are C(K+g, g); the plug-in gradient is made of those of one degree more. */
-export const rankFacts = ({ sizes: { K }, attention: { attrs } }: AttentionSite, degree: number): readonly string[] => {
-  const rank = rankOf(K, degree);
-  const from = breakEvenLength(K, rank, attrs.causal);
-  return [`rank ${rank}`, `fewer operations from about ${Math.ceil(from)} keys`];
-};
+/** Distinct monomials of a head's width up to this degree: columns of the features that the gradient is made of. */
+export const rankFact = ({ sizes: { K } }: AttentionSite, degree: number): string => `rank ${rankOf(K, degree)}`;

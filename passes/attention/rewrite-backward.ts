@@ -12,25 +12,25 @@
 import type { Builder } from "../../ir/builder.ts";
 import { parsePolicy, printPolicy } from "../../ir/backward-policy.ts";
 import type { Policy, PolicyKind } from "../../ir/backward-policy.ts";
-import { diagnostic } from "../../ir/codes.ts";
 import type { Func, Module, Operation, Param, Result, Value } from "../../ir/core.ts";
 import { deriveKey } from "../../ir/derive-key.ts";
-import { DiagnosticError, InternalError } from "../../ir/diagnostic.ts";
-import type { Diagnostic } from "../../ir/diagnostic.ts";
+import { statisticsOf } from "../../ir/head-statistics.ts";
+import type { SiteStatistics } from "../../ir/head-statistics.ts";
+import { InternalError } from "../../ir/diagnostic.ts";
 import { forwardOperands } from "../../ir/ops/attention-attrs.ts";
 import { fused } from "../../ir/span.ts";
-import type { Loc } from "../../ir/span.ts";
 import { tensor } from "../../ir/types.ts";
 import { Substitution, buildAt, liveOps, mapFuncs } from "../edit.ts";
 import { fail } from "../fail.ts";
 import { definePass, option } from "../pass.ts";
-import type { PassContext } from "../pass.ts";
 import { flopFacts, sizeFacts } from "./facts.ts";
+import { rewriteAuto } from "./auto-site.ts";
 import { rewriteHybrid } from "./hybrid.ts";
 import { rewriteLowrank } from "./lowrank.ts";
+import { Report } from "./report.ts";
 import { scoreBounds } from "./score-bound.ts";
 import type { ScoreBound } from "./score-bound.ts";
-import { flopsOf, missed, sitesIn } from "./site.ts";
+import { flopsOf, sitesIn } from "./site.ts";
 import type { Attention, AttentionSite, NewAttention, Plan, Rewriter } from "./site.ts";
 import { rewriteSus } from "./sus.ts";
 
@@ -42,8 +42,10 @@ export const rewriteAttentionBackward = definePass({
   options: { policy: option.string("", "the policy of every site, as `sus(c: 25)`, instead of its own") },
   run: (module, { policy }, ctx) => {
     const given = policy === "" ? null : policyOf(policy, "the option `policy`");
+    const statistics = statisticsOf(module);
+    if (typeof statistics === "string") return fail("SQ0510", `rewrite-attention-backward: ${statistics}`);
     const report = new Report(ctx);
-    const result = mapFuncs(module, (func) => new Rewriting(func, module, given, report).result());
+    const result = mapFuncs(module, (func) => new Rewriting(func, { module, given, statistics, report }).result());
     report.end();
     return result;
   },
@@ -54,14 +56,16 @@ const policyOf = (text: string, where: string): Policy => {
   return typeof policy === "string" ? fail("SQ0503", `rewrite-attention-backward: ${policy}`, [`in ${where}`]) : policy;
 };
 
-const REWRITERS: { readonly [K in Exclude<PolicyKind, "exact">]: Rewriter<K> } = {
+type Rewritten = Exclude<Policy, { kind: "exact" }>;
+
+const REWRITERS: { readonly [K in Rewritten["kind"]]: Rewriter<K> } = {
   sus: rewriteSus,
   lowrank: rewriteLowrank,
   hybrid: rewriteHybrid,
-  auto: () => missed("not built"),
+  auto: (site, policy) => rewriteAuto(site, policy, planFor),
 };
 
-const planFor = (site: AttentionSite, policy: Exclude<Policy, { kind: "exact" }>): Plan => {
+const planFor = (site: AttentionSite, policy: Rewritten): Plan => {
   // The table maps each kind to a rewriter for that kind; TypeScript cannot follow the pair through an index.
   const rewriter = REWRITERS[policy.kind] as Rewriter<PolicyKind>;
   return rewriter(site, policy);
@@ -69,52 +73,17 @@ const planFor = (site: AttentionSite, policy: Exclude<Policy, { kind: "exact" }>
 
 const NAME = "rewrite-attention-backward";
 
-/** Remarks and refusals of all functions. The same site is in several of them: one remark is enough. */
-class Report {
-  readonly #ctx: PassContext;
-  readonly #said = new Set<string>();
-  /** Sites without a gradient so far. */
-  readonly #waiting = new Map<string, { readonly loc: Loc; readonly message: string }>();
-  readonly #refused = new Map<string, { readonly hint: string; readonly sites: Set<string> }>();
-
-  constructor(ctx: PassContext) {
-    this.#ctx = ctx;
-  }
-
-  remark(kind: "applied" | "missed", { name, attention: { loc } }: AttentionSite, message: string): void {
-    if (this.#said.has(name)) return;
-    this.#said.add(name);
-    this.#ctx.count(kind === "applied" ? "sites rewritten" : "sites left exact");
-    this.#ctx.remark({ kind, path: name, loc, message });
-  }
-
-  withoutGradient({ name, attention: { loc } }: AttentionSite, policy: Policy): void {
-    this.#waiting.set(name, { loc, message: `${printPolicy(policy)}: no gradient is computed through this attention` });
-  }
-
-  refuse({ name }: AttentionSite, policy: Policy, why: string, hint: string): void {
-    const message = `${printPolicy(policy)} ${why}`;
-    const entry = this.#refused.get(message) ?? { hint, sites: new Set<string>() };
-    entry.sites.add(name);
-    this.#refused.set(message, entry);
-  }
-
-  /** Throws what was refused: SQ0509, one error for all sites with the same reason. */
-  end(): void {
-    for (const [name, { loc, message }] of this.#waiting) {
-      if (!this.#said.has(name)) this.#ctx.remark({ kind: "missed", path: name, loc, message });
-    }
-    const errors = [...this.#refused].map(([message, { hint, sites }]): Diagnostic => {
-      const names = [...sites];
-      const shown = names.length <= 4 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`;
-      return diagnostic("SQ0509", message, { notes: [`at ${shown}`], hint });
-    });
-    if (errors.length > 0) throw new DiagnosticError(errors);
-  }
-}
-
 /** What draws of the sites' keys are told apart from others by; dropout has 0 and 1. */
 const SITE_KEYS = 2;
+
+/** What the functions of a module share. */
+interface Shared {
+  readonly module: Module;
+  /** In place of the policies of the sites. */
+  readonly given: Policy | null;
+  readonly statistics: readonly SiteStatistics[];
+  readonly report: Report;
+}
 
 /** One function. */
 class Rewriting {
@@ -129,12 +98,12 @@ class Rewriting {
   #key: Value | null = null;
   #newParam: Param | null = null;
 
-  constructor(func: Func, module: Module, given: Policy | null, report: Report) {
+  constructor(func: Func, { module, given, statistics, report }: Shared) {
     this.#func = func;
     this.#module = module;
     this.#report = report;
     let bounds: ReadonlyMap<Operation, ScoreBound> | null = null;
-    for (const site of sitesIn(func, module.name, () => (bounds ??= scoreBounds(func)))) {
+    for (const site of sitesIn(func, module.name, () => (bounds ??= scoreBounds(func)), statistics)) {
       this.#sites.set(site.attention, site);
       this.#policies.set(site, given ?? policyOf(site.attention.attrs.backward, `the attention at ${site.name}`));
     }
@@ -167,13 +136,11 @@ class Rewriting {
     const policy = this.#policies.get(site) ?? { kind: "exact" };
     if (policy.kind === "exact") return null;
     const forwardToo = policy.kind === "lowrank" && policy.forward;
-    if (site.gradients.length === 0 && !forwardToo) {
-      this.#report.withoutGradient(site, policy);
-      return null;
-    }
+    this.#report.seen(site, policy);
+    if (site.gradients.length === 0 && !forwardToo) return null;
     const plan = planFor(this.#current(site), policy);
-    if (plan.kind === "missed") this.#report.remark("missed", site, `${printPolicy(policy)} does not apply, so the gradient is exact: ${plan.why}`);
-    if (plan.kind === "refused") this.#report.refuse(site, policy, plan.why, plan.hint);
+    if (plan.kind === "missed") this.#report.remark("missed", site, () => `${printPolicy(policy)} leaves the gradient exact: ${plan.why}`);
+    if (plan.kind === "refused") this.#report.refuse(site, policy, plan);
     return plan;
   }
 
@@ -183,11 +150,13 @@ class Rewriting {
     return { ...site, attention, given: forwardOperands(attention.operands, attention.attrs) };
   }
 
-  #applied(site: AttentionSite, facts: readonly string[], built: readonly Operation[]): void {
+  #applied(site: AttentionSite, facts: () => readonly string[], built: readonly Operation[]): void {
     const { dims } = this.#module;
-    const flops = flopFacts(flopsOf([site.attention, ...site.gradients], dims), flopsOf(built, dims));
-    const policy = printPolicy(this.#policies.get(site) ?? { kind: "exact" });
-    this.#report.remark("applied", site, [`${policy}: ${sizeFacts(site)}`, ...facts, flops].join("; "));
+    this.#report.remark("applied", site, () => {
+      const flops = flopFacts(flopsOf([site.attention, ...site.gradients], dims), flopsOf(built, dims));
+      const policy = printPolicy(this.#policies.get(site) ?? { kind: "exact" });
+      return [`${policy}: ${sizeFacts(site)}`, ...facts(), flops].join("; ");
+    });
   }
 
   /** Puts what `body` builds in the place of `operation`. */

@@ -7,6 +7,7 @@ import { attentionSizes, forwardOperands, structuralKeys } from "../../ir/ops/at
 import type { AttentionAttrs, AttentionSizes, Named } from "../../ir/ops/attention-attrs.ts";
 import { attention, attentionVjp } from "../../ir/ops/index.ts";
 import * as poly from "../../ir/poly.ts";
+import type { SiteStatistics } from "../../ir/head-statistics.ts";
 import type { Policy, PolicyKind } from "../../ir/backward-policy.ts";
 import type { ScoreBound } from "./score-bound.ts";
 
@@ -23,6 +24,8 @@ export interface AttentionSite {
   readonly sizes: AttentionSizes;
   /** Asked for only by rewrites that need it: it takes a walk through the function. */
   readonly bound: () => ScoreBound;
+  /** What was measured of it; null where nothing was. */
+  readonly statistics: SiteStatistics | null;
 }
 
 /** What stands for one `attention_vjp`. */
@@ -44,13 +47,22 @@ export type Plan =
       readonly kind: "rewrite";
       /** `key` makes a key of the random generator that no other site has. */
       readonly build: (b: Builder, key: () => Value) => NewAttention;
-      /** Facts for the remark, in the order they are read. */
-      readonly facts: readonly string[];
+      /** For the remark, in the order they are read; made when somebody reads it. */
+      readonly facts: () => readonly string[];
     }
   /** It does not apply here, and the gradient stays exact. */
   | { readonly kind: "missed"; readonly why: string }
-  /** It applies, and would compute something useless: the user must decide. */
-  | { readonly kind: "refused"; readonly why: string; readonly hint: string };
+  | Refusal;
+
+/** The rewrite applies, and would compute something useless: the user must decide. */
+export interface Refusal {
+  readonly kind: "refused";
+  /** After the policy's name: `has no bound of the scores`. */
+  readonly what: string;
+  /** At this site. */
+  readonly why: string;
+  readonly hint: string;
+}
 
 export type PolicyOf<K extends PolicyKind> = Extract<Policy, { kind: K }>;
 export type Rewriter<K extends PolicyKind> = (site: AttentionSite, policy: PolicyOf<K>) => Plan;
@@ -58,20 +70,28 @@ export type Rewriter<K extends PolicyKind> = (site: AttentionSite, policy: Polic
 export const missed = (why: string): Plan => ({ kind: "missed", why });
 
 /** The sites of a function. An `attention_vjp` belongs to the attention whose o and lse it takes. */
-export const sitesIn = (func: Func, model: string, bounds: () => ReadonlyMap<Operation, ScoreBound>): readonly AttentionSite[] => {
+export const sitesIn = (
+  func: Func,
+  model: string,
+  bounds: () => ReadonlyMap<Operation, ScoreBound>,
+  statistics: readonly SiteStatistics[],
+): readonly AttentionSite[] => {
   const gradients = func.ops.filter((operation): operation is Attention => operation.op === attentionVjp);
   const attentions = func.ops.filter((operation): operation is Attention => operation.op === attention);
   const results = new Set(func.results.map(({ value }) => value));
   return attentions.map((operation) => ({
-    name: operation.attrs.site || operation.path || model,
+    name: nameOf(operation, model),
     attention: operation,
     gradients: gradients.filter((gradient) => isGradientOf(gradient, operation)),
     lseUsed: operation.results.slice(1).some((lse) => results.has(lse) || func.ops.some((user) => user.operands.includes(lse) && !isGradientOf(user, operation))),
     given: forwardOperands(operation.operands, operation.attrs),
     sizes: attentionSizes(forwardOperands(operation.operands.map(({ type }) => type), operation.attrs)),
     bound: () => bounds().get(operation) ?? { bound: null, why: "the function was changed since" },
+    statistics: statistics.find(({ site }) => site === nameOf(operation, model)) ?? null,
   }));
 };
+
+const nameOf = ({ attrs, path }: Attention, model: string): string => attrs.site || path || model;
 
 const isGradientOf = ({ op, operands: [, , , o, lse] }: Operation, { results }: Operation): boolean =>
   op === attentionVjp && o === results[0] && lse === results[1];

@@ -9,25 +9,25 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { TensorType, Value } from "../../ir/core.ts";
 import { isViolation } from "../../ir/core.ts";
-import { capacity } from "../../ir/ops/attention-sampled-attrs.ts";
 import type { SampledAttrs } from "../../ir/ops/attention-sampled-attrs.ts";
 import { attentionSampled, attentionVjpSampled } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
-import { keptFacts } from "./facts.ts";
+import { breakEvenFact, keptFact } from "./facts.ts";
 import { missed } from "./site.ts";
-import type { Attention, AttentionSite, NewGradient, Rewriter } from "./site.ts";
+import type { Attention, NewGradient, Rewriter } from "./site.ts";
 
 const KEY: TensorType = tensor("i32", [4]);
 
-export const rewriteSus: Rewriter<"sus"> = (site, { c, sampler }) => {
+export const rewriteSus: Rewriter<"sus"> = (site, policy) => {
   const { attention } = site;
+  const { c, sampler } = policy;
   const attrs: SampledAttrs = { ...attention.attrs, c, sampler, control: [] };
   const types = attention.operands.map(({ type }) => type);
   const checked = attentionSampled.infer([...types.slice(0, 3), KEY, ...types.slice(3)], attrs);
   if (isViolation(checked)) return missed(checked.message);
   return {
     kind: "rewrite",
-    facts: [...keptFacts(site, c), sampledBreakEven(site, attrs)],
+    facts: () => [keptFact(site, c), breakEvenFact(site, policy)],
     build: (b, key) => {
       const [q, k, v, ...extras] = attention.operands;
       const [o = null, lse = null, kept, weights] = b.all(attentionSampled, present([q, k, v, key(), ...extras]), attrs, ["", "", "kept", "weights"]);
@@ -44,13 +44,3 @@ const sampledGradient = (b: Builder, { operands, attrs }: Attention, sampled: Sa
   const values = b.all(attentionVjpSampled, present([q, k, v, o, ...kept, dO, ...extras]), { ...sampled, extras: attrs.extras });
   return { values, guarded: null };
 };
-
-/** Where the sampled gradient has fewer operations than the exact one: S slots of 4 (K + E) against m pairs of 6 K + 4 E, and
- *  causality halves the pairs. */
-const sampledBreakEven = ({ sizes, attention: { attrs } }: AttentionSite, sampled: SampledAttrs): string => {
-  const { K, E } = sizes;
-  const slots = capacity(sampled, { M: Infinity });
-  const pairs = (slots * 4 * (K + E)) / (6 * K + 4 * E);
-  return `fewer operations from ${Math.ceil(attrs.causal ? 2 * pairs : pairs)} keys`;
-};
-
