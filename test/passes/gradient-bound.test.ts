@@ -4,30 +4,8 @@ import { describe, expect, it } from "vitest";
 import { approximation, derivativeOf, FAMILIES, polynomialAt } from "../../ir/approximation.ts";
 import { boundRemark, gradientBound } from "../../passes/attention/gradient-bound.ts";
 import { source } from "../numeric/support.ts";
-
-type Rows = readonly (readonly number[])[];
-
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * (b[i] ?? 0), 0);
-const total = (list: readonly number[]): number => list.reduce((sum, x) => sum + x, 0);
-const norm = (a: readonly number[]): number => Math.sqrt(dot(a, a));
-const minus = (a: readonly number[], b: readonly number[]): number[] => a.map((x, i) => x - (b[i] ?? 0));
-
-/** Σ_n weights[n] rows[n] */
-const combine = (weights: readonly number[], rows: Rows): number[] =>
-  (rows[0] ?? []).map((_, x) => total(rows.map((row, n) => (weights[n] ?? 0) * (row[x] ?? 0))));
-
-const column = (rows: Rows, j: number): number[] => rows.map((row) => row[j] ?? 0);
-
-interface Problem {
-  readonly q: Rows;
-  readonly k: Rows;
-  readonly v: Rows;
-  readonly dO: Rows;
-  readonly scale: number;
-  readonly scores: Rows;
-  /** 1 where i may attend to j. */
-  readonly allowed: (i: number, j: number) => number;
-}
+import { dot, gradients, norm, shares } from "./head-gradients.ts";
+import type { Problem, Rows } from "./head-gradients.ts";
 
 const N = 12;
 const WIDTH = 4;
@@ -52,51 +30,6 @@ const problem = (radius: number, seed: number, causal: boolean): Problem => {
     scores: q.map((row) => k.map((key) => scale * dot(row, key))),
     allowed: (i, j) => (causal && j > i ? 0 : 1),
   };
-};
-
-interface Gradients {
-  readonly weights: Rows;
-  readonly dS: Rows;
-  readonly dq: Rows;
-  readonly dk: Rows;
-  readonly dv: Rows;
-}
-
-/** The gradient with `weigh` for exp; `slope` in dS. */
-const gradients = ({ q, k, v, dO, scale, scores, allowed }: Problem, weigh: (s: number) => number, slope: (s: number) => number): Gradients => {
-  const raw = scores.map((row, i) => row.map((s, j) => allowed(i, j) * weigh(s)));
-  const weights = raw.map((row) => row.map((x) => x / total(row)));
-  const inDS = scores.map((row, i) => row.map((s, j) => (allowed(i, j) * slope(s)) / total(raw[i] ?? [])));
-  const o = weights.map((row) => combine(row, v));
-  const dS = inDS.map((row, i) => row.map((w, j) => w * (dot(dO[i] ?? [], v[j] ?? []) - dot(dO[i] ?? [], o[i] ?? []))));
-  return {
-    weights,
-    dS,
-    dq: dS.map((row) => combine(row, k).map((x) => scale * x)),
-    dk: k.map((_, j) => combine(column(dS, j), q).map((x) => scale * x)),
-    dv: v.map((_, j) => combine(column(weights, j), dO)),
-  };
-};
-
-/** The largest error of each gradient as a share of its bound. */
-const shares = (at: Problem, exact: Gradients, low: Gradients, found: ReturnType<typeof gradientBound>): Readonly<Record<"dq" | "dk" | "dv", number>> => {
-  const { v, dO, k, q, scale } = at;
-  const { weight, score, query } = found;
-  const delta = dO.map((row, i) => dot(row, combine(exact.weights[i] ?? [], v)));
-  const b = dO.map((row, i) => v.map((value) => Math.abs(dot(row, value) - (delta[i] ?? 0))));
-  const beta = b.map((row, i) => dot(row, exact.weights[i] ?? []));
-  const longest = Math.max(...k.map(norm));
-  const dq = exact.dq.map((row, i) => norm(minus(row, low.dq[i] ?? [])) / (scale * query * (beta[i] ?? 0) * longest || 1));
-  const dv = exact.dv.flatMap((row, j) => {
-    const most = combine(column(exact.weights, j), dO.map((own) => own.map(Math.abs)));
-    return minus(row, low.dv[j] ?? []).map((x, e) => Math.abs(x) / (weight * (most[e] ?? 0)));
-  });
-  const dk = exact.dk.map((row, j) => {
-    const terms = q.map((own, i) =>
-      (exact.weights[i]?.[j] ?? 0) * (score * (b[i]?.[j] ?? 0) + (1 + score) * weight * (beta[i] ?? 0)) * norm(own));
-    return norm(minus(row, low.dk[j] ?? [])) / (scale * total(terms));
-  });
-  return { dq: Math.max(...dq), dk: Math.max(...dk), dv: Math.max(...dv) };
 };
 
 describe.each(["plugin", "surrogate"] as const)("%s", (form) => {
