@@ -1,5 +1,9 @@
 /** @file The package's API: every command of the command line is a function here, every flag a field of its options. */
 
+export { audit, type AuditOptions } from "./node/audit.ts";
+export { auditPage } from "./audit/page.ts";
+export { printAudit } from "./audit/print.ts";
+export type { AuditReport } from "./audit/schema.ts";
 export { check, compile, type CompileOptions, type CompileResult, type ModelOptions } from "./node/compile.ts";
 export { createProject } from "./node/new.ts";
 export { doctor, type DoctorReport } from "./node/doctor.ts";

@@ -75,18 +75,18 @@ const rhoSeries = (name: string, { approximations }: LengthReport, group: string
 const RHO = { label: "ρ: added variance / variance of batches", scale: "log" } as const;
 const C = { label: "c: entries kept a row, at most (expected)", scale: "log" } as const;
 
-const noiseByLength = ({ lengths }: AuditReport): Chart => ({
+const noiseByLength = ({ lengths, cs }: AuditReport): Chart => ({
   title: "Variance that sampling adds, all parameters",
-  x: C,
+  x: { ...C, ticks: cs },
   y: RHO,
   series: lengths.map((at) => rhoSeries(`length ${at.length}`, at, ALL, false)),
 });
 
-const noiseByLayer = ({ lengths }: AuditReport): Chart => {
+const noiseByLayer = ({ lengths, cs }: AuditReport): Chart => {
   const last = lengths.at(-1);
   const groups = last?.approximations[0]?.groups.map(({ group }) => group) ?? [];
   const title = `The same by layer with attention, length ${last?.length ?? 0}`;
-  return { title, x: C, y: RHO, series: last === undefined ? [] : groups.map((group) => rhoSeries(group, last, group, group === ALL)) };
+  return { title, x: { ...C, ticks: cs }, y: RHO, series: last === undefined ? [] : groups.map((group) => rhoSeries(group, last, group, group === ALL)) };
 };
 
 const median = (values: readonly number[]): number => {
@@ -115,7 +115,7 @@ const errorByDegree = ({ sites, degrees }: AuditReport): Chart => {
 
 const costByLength = ({ cost }: AuditReport): Chart => ({
   title: "What attention costs in one gradient",
-  x: { label: "length", scale: "log" },
+  x: { label: "length", scale: "log", ticks: cost[0]?.points.map(({ length }) => length) ?? [] },
   y: { label: "FLOPs a sequence", scale: "log" },
   series: cost.map(({ policy, points }) => ({ name: policy, points: points.map(({ length, flops }) => ({ x: length, y: flops })) })),
 });

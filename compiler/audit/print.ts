@@ -83,7 +83,7 @@ const lowrankTable = (report: AuditReport): AuditTable => {
   const heads = headsOf(report);
   const degrees = report.degrees.filter((degree) => heads.some(({ head }) => head.lowrank.some((point) => point.degree === degree)));
   const surrogates = degrees.filter((degree) => degree > 0);
-  const columns = [...left("site"), ...right("head", ...degrees.flatMap((degree) => PARTS.map((part) => `${part} g=${degree}`)), ...surrogates.map((degree) => `surrogate dq g=${degree}`))];
+  const columns = [...left("site"), ...right("head", ...degrees.flatMap((degree) => PARTS.map((part) => `${part} g=${degree}`)), ...surrogates.map((degree) => `surr. dq g=${degree}`))];
   const point = (head: HeadReport, degree: number, form: string) => head.lowrank.find((each) => each.degree === degree && each.form === form);
   const rows = (degrees.length === 0 ? [] : heads).map(({ label, head }) => [
     ...label,
@@ -145,7 +145,7 @@ const layerTable = ({ lengths }: AuditReport): AuditTable => {
     }),
   );
   const columns = [...right("length"), ...left("gradient"), ...right(...names)];
-  return { title: "ρ of the parameters of each layer with attention; where nothing is drawn, the relative error", columns, rows };
+  return { title: "the parameters of each layer with attention: ρ, or the relative error where nothing is drawn", columns, rows };
 };
 
 const biasTable = ({ lengths }: AuditReport): AuditTable => {

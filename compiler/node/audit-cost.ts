@@ -1,19 +1,43 @@
-/** @file What the gradient of attention costs at other lengths, from the cost polynomials of the operations: nothing is run. */
+/** @file What attention costs at other lengths, from the cost polynomials of the operations: nothing is run. */
 
 import type { Module, Operation } from "../../ir/core.ts";
 import { costOf } from "../../ir/cost.ts";
 import * as poly from "../../ir/poly.ts";
-import type { Program } from "../../runtime/abi.ts";
+import type { Approximation } from "../audit/approximations.ts";
 import type { CostSeries } from "../audit/schema.ts";
 import { everywhere, gradientModule } from "./audit-model.ts";
 import type { Dims } from "./audit-model.ts";
-import type { AuditSettings, LengthOutcome } from "./audit-length.ts";
 import type { ModelOptions } from "./compile.ts";
 
-const LENGTHS = [128, 256, 512, 1024, 2048, 4096, 8192, 16384];
+const LENGTHS = [128, 512, 2048, 8192, 32768] as const;
 
-export const auditCosts = async (options: ModelOptions, program: Program, one: Dims, last: LengthOutcome, settings: AuditSettings): Promise<readonly CostSeries[]> => {
-  void options; void program; void one; void last; void settings; void LENGTHS; void everywhere; void gradientModule; void poly; void costOf;
-  return [];
+/** FLOPs of attention in one gradient of one sequence, forward and backward: what the gradient has of them beyond everything
+ *  that is not attention.
+ *  @param length the dimension to vary. */
+export const auditCosts = async (options: ModelOptions, one: Dims, length: string, approximations: readonly Approximation[]): Promise<readonly CostSeries[]> => {
+  const series = new Map<string, { length: number; flops: number }[]>();
+  const note = (policy: string, at: number, flops: number): void => {
+    const points = series.get(policy) ?? [];
+    series.set(policy, [...points, { length: at, flops }]);
+  };
+  for (const at of LENGTHS) {
+    const dims = { ...one, [length]: at };
+    const { module: exact } = await gradientModule(options, dims, everywhere("exact"));
+    const attention = flopsOf(exact, ({ op }) => op.mnemonic.startsWith("attention"));
+    const rest = flopsOf(exact, () => true) - attention;
+    note("exact", at, attention);
+    note("forward alone", at, flopsOf(exact, ({ op }) => op.mnemonic === "attention"));
+    for (const { policy, rule } of approximations) {
+      if (rule === null) continue;
+      const { module, approximate } = await gradientModule(options, dims, everywhere(rule));
+      if (approximate) note(policy, at, flopsOf(module, () => true) - rest);
+    }
+  }
+  return [...series].map(([policy, points]) => ({ policy, points }));
 };
-export type { Module, Operation };
+
+const flopsOf = (module: Module, counts: (operation: Operation) => boolean): number =>
+  module.funcs
+    .flatMap(({ ops }) => ops)
+    .filter(counts)
+    .reduce((sum, operation) => sum + poly.evaluate(costOf(operation).flops, module.dims), 0);

@@ -50,6 +50,8 @@ export interface LengthOutcome {
   readonly dims: Dims;
   readonly heldOutBytes: number | null;
   readonly notes: readonly string[];
+  /** What was compared, or would be with draws. */
+  readonly tried: readonly Approximation[];
   /** The first sequence, for pictures. */
   readonly first: ReadonlyMap<string, { readonly site: Site; readonly captured: Captured }>;
 }
@@ -71,13 +73,18 @@ export const auditAt = async (task: LengthTask): Promise<LengthOutcome | string>
     const measured = await measureExact(run, feeder, sites, exact, settings);
     const length = sites[0]?.sizes.N ?? 0;
     settings.say(`length ${length}: ${settings.sequences} exact gradients on ${run.executable.backend}`);
-    const { tried, notes } = settings.draws === 0 ? { tried: [], notes: [] } : await approximations(task, module, sites);
+    const { tried, notes } = await approximations(task, sites);
     const reports: ApproximationReport[] = [];
-    for (const each of tried) reports.push(await approximate(task, each, feeder, exact, `length ${length}`));
+    const missed: string[] = [];
+    for (const each of settings.draws === 0 ? [] : tried) {
+      const made = await approximate(task, each, feeder, exact, `length ${length}`);
+      missed.push(...made.missed);
+      if (made.report !== null) reports.push(made.report);
+    }
     const reported = sites.map((site, at) => siteReport(site, measured.heads[at] ?? []));
     const report = { length, loss: measured.loss, kept: keptReports(reported, settings.cs), approximations: reports };
     const { heldOutBytes } = feeder;
-    return { report, sites: reported, backend: run.executable.backend, dims: Object.fromEntries(module.dims), heldOutBytes, notes, first: measured.first };
+    return { report, sites: reported, backend: run.executable.backend, dims: Object.fromEntries(module.dims), heldOutBytes, notes: [...notes, ...missed], tried, first: measured.first };
   } finally {
     run.executable.destroy();
   }
@@ -140,18 +147,21 @@ const measureExact = async (run: Runnable, feeder: Feeder, sites: readonly Site[
 };
 
 /** The model's own rules are one more approximation, where they are not exact. */
-const approximations = async ({ options, dims, settings }: LengthTask, exact: Module, sites: readonly Site[]) => {
+const approximations = async ({ options, dims, settings }: LengthTask, sites: readonly Site[]) => {
   const { tried, notes } = approximationsOf(sites, settings.cs, settings.degrees);
   const own = await gradientModule(options, dims, []);
-  const kinds = (module: Module): string => module.funcs.flatMap(({ ops }) => ops.map(({ op }) => op.mnemonic)).join();
   const declared: Approximation = { kind: "declared", policy: "declared", rule: null, parameter: null };
-  return { tried: kinds(own) === kinds(exact) ? tried : [...tried, declared], notes };
+  return own.approximate ? { tried: [...tried, declared], notes } : { tried, notes: [...notes, ...own.missed] };
 };
 
-const approximate = async (task: LengthTask, { kind, policy, rule, parameter }: Approximation, feeder: Feeder, exact: ExactGradients, where: string): Promise<ApproximationReport> => {
+/** No report where the policy changes nothing. */
+const approximate = async (task: LengthTask, { kind, policy, rule, parameter }: Approximation, feeder: Feeder, exact: ExactGradients, where: string): Promise<{ readonly report: ApproximationReport | null; readonly missed: readonly string[] }> => {
   const { options, settings, dims } = task;
   const started = performance.now();
-  const run = await runnable(await gradientModule(options, dims, rule === null ? [] : everywhere(rule)), settings.backend);
+  const gradient = await gradientModule(options, dims, rule === null ? [] : everywhere(rule));
+  const missed = gradient.missed.map((message) => `${where}, ${message}`);
+  if (!gradient.approximate) return { report: null, missed };
+  const run = await runnable(gradient.module, settings.backend);
   const random = run.func.params.some(({ role }) => role === "key");
   const noise = new GradientNoise(exact);
   try {
@@ -165,5 +175,5 @@ const approximate = async (task: LengthTask, { kind, policy, rule, parameter }: 
     run.executable.destroy();
   }
   settings.say(`${where}: ${policy}, ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  return { policy, kind, parameter, groups: noise.report() };
+  return { report: { policy, kind, parameter, groups: noise.report() }, missed };
 };

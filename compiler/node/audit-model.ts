@@ -5,6 +5,8 @@ import type { Func, Module } from "../../ir/core.ts";
 import type { Executable, Program } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { installWebGpu } from "../../runtime/node/webgpu.ts";
+import { attention, attentionVjp } from "../../ir/ops/index.ts";
+import { rewriteAttentionBackward } from "../../passes/attention/rewrite-backward.ts";
 import { decompose } from "../../passes/decompose.ts";
 import { differentiate } from "../../passes/differentiate.ts";
 import { makeStep } from "../../passes/make-step.ts";
@@ -32,22 +34,35 @@ const TO_GRADIENT: Pipeline = PIPELINES.exact
 
 const TO_KERNELS: Pipeline = PIPELINES.exact.slice(stage);
 
+export interface Gradient {
+  /** With one function, `grad`. */
+  readonly module: Module;
+  /** Is any attention's gradient not the exact one? */
+  readonly approximate: boolean;
+  /** Where a policy does not apply, and why. */
+  readonly missed: readonly string[];
+}
+
 /** The gradient (stage gradient) of a model at `dims`, with `rules` after all others. */
-export const gradientModule = async (options: ModelOptions, dims: Dims, rules: readonly GivenRule[]): Promise<Module> => {
+export const gradientModule = async (options: ModelOptions, dims: Dims, rules: readonly GivenRule[]): Promise<Gradient> => {
   const compiled = await compile({
-    file: options.file,
+    ...options,
     dims: { ...options.dims, ...dims },
     backward: [...(options.backward ?? []), ...rules],
     passes: printPipeline(TO_GRADIENT),
   });
-  return { ...compiled.gradient, funcs: compiled.gradient.funcs.filter(({ name }) => name === "grad") };
+  const module = { ...compiled.gradient, funcs: compiled.gradient.funcs.filter(({ name }) => name === "grad") };
+  const missed = compiled.remarks.filter(({ pass, kind }) => pass === rewriteAttentionBackward.name && kind === "missed");
+  const ops = new Set(module.funcs.flatMap((func) => func.ops.map(({ op }) => op.mnemonic)));
+  const approximate = [...ops].some((name) => name.startsWith("attention") && name !== attention.mnemonic && name !== attentionVjp.mnemonic);
+  return { module, approximate, missed: missed.map(({ path, message }) => `${path}: ${message}`) };
 };
 
 export const everywhere = (policy: string): readonly GivenRule[] => [{ pattern: "**", policy }];
 
 /** The exact gradient, with the operands of every attention's gradient among its results. */
 export const exactProbe = async (options: ModelOptions, dims: Dims): Promise<Probe> =>
-  probeOf(await gradientModule(options, dims, everywhere("exact")));
+  probeOf((await gradientModule(options, dims, everywhere("exact"))).module);
 
 export interface Runnable {
   readonly func: Func;

@@ -8,6 +8,7 @@ import { decodeParameters, initialParameters } from "../../runtime/index.ts";
 import { readBytes, readText } from "../../runtime/node/index.ts";
 import { keptMap } from "../audit/kept-map.ts";
 import type { KeptMap } from "../audit/kept-map.ts";
+import type { Approximation } from "../audit/approximations.ts";
 import { leading } from "../audit/leading.ts";
 import type { AuditReport } from "../audit/schema.ts";
 import { auditCosts } from "./audit-cost.ts";
@@ -52,7 +53,8 @@ const MAP_CELLS = 64;
  *  SQ0612 inputs that are not text, SQ0613 nothing to audit, SQ0007 settings out of range, SQ07xx backends. */
 export const audit = async (options: AuditOptions): Promise<AuditReport> => {
   const settings = settingsOf(options);
-  const program = programOf(await compile({ file: options.file, ...languageOf(options) }));
+  const model = modelOf(options);
+  const program = programOf(await compile(model));
   const parameters = options.checkpoint === undefined ? initialParameters(program, settings.seed) : decodeParameters(program, readBytes(options.checkpoint));
   const text = options.data === undefined ? null : readText(options.data);
   const one: Dims = program.dims[BATCH] === undefined || options.dims?.[BATCH] !== undefined ? {} : { [BATCH]: 1 };
@@ -60,7 +62,7 @@ export const audit = async (options: AuditOptions): Promise<AuditReport> => {
   const notes: string[] = options.data === undefined ? ["no text was given: the tokens are random, and so are the weights"] : [];
   for (const dims of lengthsOf(program, options)) {
     const parametersFor = (params: readonly Param[]): Tensors | string => fitting(params, parameters);
-    const outcome = await auditAt({ options: { file: options.file, ...languageOf(options) }, settings, dims: { ...one, ...dims }, parametersFor, text });
+    const outcome = await auditAt({ options: model, settings, dims: { ...one, ...dims }, parametersFor, text });
     if (typeof outcome === "string") notes.push(`not at T = ${dims[LENGTH]}: ${outcome}`);
     else outcomes.push(outcome);
   }
@@ -82,13 +84,23 @@ export const audit = async (options: AuditOptions): Promise<AuditReport> => {
     degrees: settings.degrees,
     sites: last.sites,
     lengths: outcomes.map(({ report }) => report),
-    cost: await auditCosts({ file: options.file, ...languageOf(options) }, program, one, last, settings),
+    cost: program.dims[LENGTH] === undefined ? [] : await auditCosts(model, one, LENGTH, costed(last.tried)),
     keptMaps: mapsOf(last, settings),
     notes: [...new Set([...notes, ...outcomes.flatMap((outcome) => outcome.notes)])],
   };
 };
 
-const languageOf = ({ dims, backward }: AuditOptions) => ({ ...(dims === undefined ? {} : { dims }), ...(backward === undefined ? {} : { backward }) });
+/** The options that are about the model, without those of the audit. */
+const modelOf = (options: AuditOptions): ModelOptions => {
+  const { checkpoint: _1, data: _2, cs: _3, degrees: _4, lengths: _5, sequences: _6, headSequences: _7, draws: _8, seed: _9, backend: _10, onProgress: _11, ...model } = options;
+  return model;
+};
+
+/** One of each kind: the c in the middle, the smallest degree. */
+const costed = (tried: readonly Approximation[]): readonly Approximation[] => {
+  const sampled = tried.filter(({ kind }) => kind === "sus");
+  return [...sampled.slice(Math.floor((sampled.length - 1) / 2)).slice(0, 1), ...tried.filter(({ kind }) => kind === "lowrank").slice(0, 1)];
+};
 
 const settingsOf = (options: AuditOptions): AuditSettings => {
   const { sequences = 24, draws = 2, headSequences = 8, seed = 0, backend = "gpujs", onProgress = () => {} } = options;

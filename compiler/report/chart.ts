@@ -1,7 +1,7 @@
 /** @file Line charts: axes with ticks, lines with marks and error bars, the name of every line at its end. */
 
 import { element, line, picture, text, tooltip } from "./svg.ts";
-import { scaleOf } from "./scale.ts";
+import { scaleOf, tickLabel } from "./scale.ts";
 import type { Scale, ScaleKind } from "./scale.ts";
 
 export interface Point {
@@ -21,6 +21,8 @@ export interface Series {
 export interface Axis {
   readonly label: string;
   readonly scale: ScaleKind;
+  /** The numbers to write beside it, instead of round ones. */
+  readonly ticks?: readonly number[];
 }
 
 export interface Chart {
@@ -39,7 +41,7 @@ const LEAD = 15;
 
 export const lineChart = ({ title, x, y, series }: Chart): string => {
   const points = series.flatMap((each) => each.points);
-  const across = scaleOf(x.scale, points.map((point) => point.x), FRAME.left, FRAME.right);
+  const across = withTicks(scaleOf(x.scale, points.map((point) => point.x), FRAME.left, FRAME.right), x);
   const extent = points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]);
   const up = scaleOf(y.scale, extent, FRAME.bottom, FRAME.top);
   const drawn = series.map((each, i) => ({ each, colour: `s${i % COLOURS}`, marks: marksOf(each, across, up) }));
@@ -55,6 +57,9 @@ export const lineChart = ({ title, x, y, series }: Chart): string => {
     names(drawn.map(({ each, colour, marks }) => ({ name: each.name, colour, y: marks.at(-1)?.y ?? Number.NaN }))),
   );
 };
+
+const withTicks = (scale: Scale, { ticks }: Axis): Scale =>
+  ticks === undefined ? scale : { ...scale, ticks: ticks.map((value) => ({ value, label: tickLabel(value) })) };
 
 const grid = (across: Scale, up: Scale): string =>
   element(
