@@ -23,7 +23,7 @@ import type { AttentionAttrs, AttentionExtra, AttentionSizes, Named } from "./at
 import { dropMultiplier } from "./attention-dropout.ts";
 import { groupingOf, led } from "./attention-heads.ts";
 import type { Grouping } from "./attention-heads.ts";
-import { maskedScore, scoreMask, spread } from "./attention-mask.ts";
+import { maskedScore, scoreMask, spread, whereAllowed } from "./attention-mask.ts";
 import { barrier } from "./barrier.ts";
 import { iota } from "./constant.ts";
 import { dynamicSlice, dynamicUpdateSlice } from "./dynamic-slice.ts";
@@ -63,7 +63,8 @@ export interface Block extends Grouping {
   readonly scores: Value;
   /** 1 for pairs that are not masked; null where no pair is. */
   readonly allowed: Value | null;
-  /** What dropout multiplies the weights by, of the type of the scores; null without dropout. */
+  /** What dropout multiplies the weights by, of the type of the scores, 0 where masked: nothing is drawn for those. null
+   *  without dropout. */
   readonly dropped: Value | null;
   /** The block's rows of a tensor [B or 1, H or 1, N, …]; `led` gives it the block's heads. */
   readonly cut: (x: Value) => Value;
@@ -202,6 +203,6 @@ const blockOf = (
   const rowsOf = (type: TensorType): TensorType => withRows(type, rows);
   const dropoutKey = given.maybe("dropout_key");
   const dropout = dropoutKey === null ? null : { key: dropoutKey, rate: attrs.dropout };
-  const dropped = dropout === null ? null : dropMultiplier(b, { query, start, index }, dropout, scaled.type, sizes);
+  const dropped = dropout === null ? null : whereAllowed(b, allowed, dropMultiplier(b, { query, start, index }, dropout, scaled.type, sizes));
   return { query, key, rows, start, q, k, v, scores, allowed, dropped, cut, rowsOf, index };
 };

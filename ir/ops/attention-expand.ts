@@ -10,7 +10,8 @@ import type { AttentionAttrs, Named } from "./attention-attrs.ts";
 import { BLOCK_BUDGET, expandBlocks, expandRows } from "./attention-blocks.ts";
 import type { Block, Contribution } from "./attention-blocks.ts";
 import { led } from "./attention-heads.ts";
-import { MASKED_SCORE, unspread } from "./attention-mask.ts";
+import { MASKED_SCORE, unspread, whereAllowed } from "./attention-mask.ts";
+import { barrier } from "./barrier.ts";
 import { log, max } from "./elementwise.ts";
 import { broadcastAlong, full, sumOver, zeros } from "./helpers.ts";
 import { compare, select } from "./logic.ts";
@@ -91,7 +92,9 @@ export const expandAttentionVjp = (
  *  dq = scale ds k,  dk = scale ds^T q,  dv = (w z)^T do,  dbias = ds summed to the bias's shape; here without the scale.
  *  Where w is 0 so is ds. Saying so with a `select` lets a kernel skip do v^T of the masked pairs: half of them if causal. */
 const gradientsOf = (b: Builder, block: Block, given: Named<Value>): Contribution => {
-  const { query, key, q, k, v, scores, allowed, dropped } = block;
+  const { query, key, q, k, v, scores, allowed } = block;
+  // Used twice, drawn once: of the numbers that are drawn a buffer would hold those of masked pairs too.
+  const dropped = block.dropped === null ? null : b.one(barrier, [block.dropped], {});
   const [Q, S] = [query.labels, key.labels];
   const last = scores.type.shape.length - 1;
   const row = (x: Value): Value => led(b, block.cut(x), query);
@@ -103,7 +106,7 @@ const gradientsOf = (b: Builder, block: Block, given: Named<Value>): Contributio
   const dLse = given.maybe("d_lse");
   const delta = dLse === null ? inner : minus(b, inner, row(dLse));
   const product = times(b, w, minus(b, dp, broadcastAlong(b, delta, dp.type, [last])));
-  const ds = allowed === null ? product : b.one(select, [allowed, product, zeros(b, product.type)], {});
+  const ds = whereAllowed(b, allowed, product);
   const dq = contract(b, ds, k, `${Q} n m, ${S} m k -> ${Q} n k`);
   const dk = contract(b, ds, q, `${Q} n m, ${Q} n k -> ${S} m k`);
   const dv = contract(b, dropped === null ? w : times(b, w, dropped), dO, `${Q} n m, ${Q} n e -> ${S} m e`);

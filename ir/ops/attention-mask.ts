@@ -8,7 +8,7 @@ import { filterAxes, withDType } from "../types.ts";
 import { plus, reshaped } from "./arithmetic.ts";
 import type { AttentionAttrs, AttentionSizes, Named } from "./attention-attrs.ts";
 import { iota } from "./constant.ts";
-import { broadcastAlong, broadcastTo, full, sumOver } from "./helpers.ts";
+import { broadcastAlong, broadcastTo, full, sumOver, zeros } from "./helpers.ts";
 import { and, compare, select } from "./logic.ts";
 import type { Direction } from "./logic.ts";
 
@@ -17,6 +17,10 @@ export const MASKED_SCORE = -1e30;
 
 export const maskedScore = (b: Builder, allowed: Value, score: Value): Value =>
   b.one(select, [allowed, score, full(b, MASKED_SCORE, score.type)], {});
+
+/** x, 0 where masked. */
+export const whereAllowed = (b: Builder, allowed: Value | null, x: Value): Value =>
+  allowed === null ? x : b.one(select, [allowed, x, zeros(b, x.type)], {});
 
 /** The queries that scores belong to: all N of `sizes`, or some rows of them. */
 export interface QueryRows {

@@ -93,7 +93,7 @@ describe("attention", () => {
     const executable = await createExecutable(generateProgram(module), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, [...data, KEY]));
     await executable.destroy();
-    expect(Array.from(r0!.data, (w) => w === 0)).toEqual(Array.from(dropped[0]!, (w) => w === 0));
+    expect(Array.from(r0!.data as ArrayLike<number>, (w) => w === 0)).toEqual(Array.from(dropped[0]!, (w) => w === 0));
   });
 });
 
