@@ -4,7 +4,7 @@
 import * as attr from "../attrs.ts";
 import { rankOf } from "../approximation.ts";
 import type { AttrCodec } from "../attrs.ts";
-import type { Op, TensorType } from "../core.ts";
+import type { Op } from "../core.ts";
 import { defineOp, violates } from "../core.ts";
 import { isCountable, monomialsOf, ordersOf } from "../monomials.ts";
 import type { Monomials } from "../monomials.ts";
@@ -16,8 +16,8 @@ import type { Inferred } from "./infer.ts";
 const codecs: { readonly [K in keyof Monomials]: AttrCodec<number> } = { width: attr.i64, degree: attr.i64 };
 
 /** C1  width >= 1, 1 <= degree <= 7 and at most 2^20 monomials */
-const inferTable = (attrs: Monomials, type: TensorType): Inferred =>
-  attrs.degree > 0 && isCountable(attrs) ? [type] : violates("C1", `monomials of degree ${attrs.degree} in ${attrs.width} variables`);
+const inferTable = (attrs: Monomials, shape: (attrs: Monomials) => readonly number[]): Inferred =>
+  attrs.degree > 0 && isCountable(attrs) ? [tensor("i32", shape(attrs))] : violates("C1", `monomials of degree ${attrs.degree} in ${attrs.width} variables`);
 
 type Table = Op<[], Monomials>;
 
@@ -27,7 +27,7 @@ export const monomials: Table = defineOp({
   operands: [],
   results: ["table"],
   attrs: codecs,
-  infer: inferNone((attrs) => inferTable(attrs, tensor("i32", [rankOf(attrs.width, attrs.degree), attrs.degree]))),
+  infer: inferNone((attrs) => inferTable(attrs, ({ width, degree }) => [rankOf(width, degree), degree])),
   evaluate: ({ attrs }) => {
     const columns = Array.from({ length: attrs.degree }, (_, t) => t);
     return [Float64Array.from(monomialsOf(attrs).flatMap((variables) => columns.map((t) => variables[t] ?? -1)))];
@@ -50,7 +50,7 @@ export const monomialProducts: Table = defineOp({
   operands: [],
   results: ["table"],
   attrs: codecs,
-  infer: inferNone((attrs) => inferTable(attrs, tensor("i32", [rankOf(attrs.width, attrs.degree - 1), attrs.width]))),
+  infer: inferNone((attrs) => inferTable(attrs, ({ width, degree }) => [rankOf(width, degree - 1), width])),
   evaluate: ({ attrs }) => {
     const numbers = new Map(monomialsOf(attrs).map((variables, number) => [variables.join(), number]));
     const factors = monomialsOf({ ...attrs, degree: attrs.degree - 1 });
