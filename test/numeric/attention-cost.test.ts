@@ -58,10 +58,11 @@ describe("costs", () => {
       [["lengths"], [named("i32", [2], "B")]],
       [["bias"], [named("f32", [1, H, 3, 4], "1 H N M")]],
       [["mask", "bias"], [named("i1", [2, 1, 3, 4], "B 1 N M"), named("f32", [2, H, 3, 4], "B H N M")]],
+      [["dropout_key"], [tensor("i32", [4])]],
     ];
     const env = environment(lead);
     for (const [names, given] of extras) {
-      const attrs: AttentionAttrs = { ...exact, causal: false, window: 0, extras: names };
+      const attrs: AttentionAttrs = { ...exact, causal: false, window: 0, dropout: names.includes("dropout_key") ? 0.2 : 0, extras: names };
       const types = [...lead, ...given];
       const results = inferred(types, attrs);
       const parts = costOfFunc(makeFunc(types, (b, params) => attention.expand!(b, params, attrs))).flops;
