@@ -17,7 +17,7 @@ export const guardedHeads = (b: Builder, q: Value, k: Value, scale: number, radi
   const queries = longest(b, q);
   const product = b.one(mul, [queries, toQueryHeads(b, longest(b, k), queries.type)], {});
   const squared = scaleBy(b, product, scale * scale);
-  return b.one(compare, [squared, full(b, radius * radius, squared.type)], { direction: "le" }, "guarded");
+  return b.one(compare, [squared, full(b, radius * radius, squared.type)], { direction: "le" }, "within");
 };
 
 /** max_i ‖x_i‖², [B, heads] */
