@@ -72,12 +72,12 @@ export interface Draw {
   readonly weights: Data;
 }
 
-/** What attention_sampled keeps, in float64. */
-export const drawOf = (p: Problem, seed: number): Draw => {
+/** What attention_sampled keeps, in float64; with the centre of a control variate, if it has one. */
+export const drawOf = (p: Problem, seed: number, ...center: readonly Data[]): Draw => {
   const x = tensor("f32", [1, 1, p.n, p.d]);
-  const types = [x, x, x, tensor("i32", [4])];
+  const types = [x, x, x, tensor("i32", [4]), ...center.map(() => tensor("f32", [1, 1, p.d]))];
   const results = attentionSampled.infer(types, p.attrs) as readonly TensorType[];
-  const [, , kept, weights] = evaluateOp(attentionSampled, [p.q, p.k, p.v, key(seed)], types, results, p.attrs).results as [Data, Data, Data, Data];
+  const [, , kept, weights] = evaluateOp(attentionSampled, [p.q, p.k, p.v, key(seed), ...center], types, results, p.attrs).results as [Data, Data, Data, Data];
   return { kept, weights };
 };
 
