@@ -10,13 +10,12 @@
 
 import { printPolicy } from "../../ir/backward-policy.ts";
 import { FAMILIES } from "../../ir/approximation.ts";
-import type { AttentionStatistics, HeadStatistics, SiteStatistics } from "../../ir/head-statistics.ts";
+import type { HeadStatistics, SiteStatistics } from "../../ir/head-statistics.ts";
 import { digits, quantity } from "./facts.ts";
 import { breakEven, formFlops } from "./form-cost.ts";
 import type { CostedSite, Form } from "./form-cost.ts";
 import { gradientBound } from "./gradient-bound.ts";
 import type { ScoreBound } from "./score-bound.ts";
-import type { AttentionSite } from "./site.ts";
 
 export interface FormFacts extends CostedSite {
   /** Why low-rank forms cannot have this site's masks; null where they can. */
@@ -31,16 +30,6 @@ export interface Budget {
   readonly error: number | null;
   readonly variance: number | null;
 }
-
-/** The facts of a site that a rewrite has found. `lowrankObjection`: what it knows to stand in the way of low-rank forms. */
-export const factsOf = (site: AttentionSite, lowrankObjection: string | null, measured: AttentionStatistics | null): FormFacts => ({
-  sizes: site.sizes,
-  causal: site.attention.attrs.causal,
-  window: site.attention.attrs.window,
-  lowrankObjection,
-  bound: site.bound(),
-  statistics: measured?.sites.find(({ site: name }) => name === site.name) ?? null,
-});
 
 export interface Choice {
   readonly policy: Form;
@@ -113,7 +102,7 @@ const lowrankForms = (facts: FormFacts, { error }: Budget): readonly Candidate[]
     return orReason(costed(facts, forms), `no polynomial of degree ${DEGREES.at(-1)} or less is within ${percent(error)} for |score| <= ${digits(bound)}`);
   }
   if (facts.statistics === null) return `no low-rank form: ${why}; no statistics`;
-  const measured = measuredLowrank(facts.statistics, error);
+  const measured = measuredLowrank(facts, facts.statistics, error);
   return orReason(costed(facts, measured), `no low-rank form was measured within ${percent(error)} in every head; ${why}`);
 };
 
@@ -123,17 +112,22 @@ const worst = (heads: readonly HeadStatistics[], of: (head: HeadStatistics) => n
   return heads.length === 0 || values.includes(undefined) ? null : Math.max(...values.map((value) => value ?? Infinity));
 };
 
-const lengthOf = ({ queries, keys }: SiteStatistics): string => (queries === keys ? `n = ${keys}` : `n = ${queries} of ${keys} keys`);
+/** Where it was measured, and where it is used if that is not the same. */
+const lengthOf = ({ keys }: SiteStatistics, { sizes: { M } }: FormFacts): string => (keys === M ? `n = ${keys}` : `n = ${keys} (here ${M})`);
+
+/** A sample that keeps much of a short row is better than it would be of a long one: then the measurement says nothing. */
+const SHARE = 4;
+const carriesOver = (c: number, { keys }: SiteStatistics, { sizes: { M } }: FormFacts): boolean => M <= keys || SHARE * c <= keys;
 
 /** Odd degrees are left out, as their normalisers may vanish; Chebyshev polynomials, as they need a bound. */
-const measuredLowrank = (statistics: SiteStatistics, error: number): readonly Admitted[] => {
+const measuredLowrank = (facts: FormFacts, statistics: SiteStatistics, error: number): readonly Admitted[] => {
   const [first] = statistics.heads;
   return (first?.lowrank ?? []).flatMap(({ degree, form, features }) => {
     const same = (head: HeadStatistics): number | undefined =>
       head.lowrank.find((point) => point.degree === degree && point.form === form && point.features === features)?.error;
     const most = worst(statistics.heads, same);
     if (most === null || most > error || degree % 2 === 1 || degree === 0 || features !== "taylor") return [];
-    const evidence = `measured at ${lengthOf(statistics)}, not proven: gradients within ${percent(most)} in every head, limit ${percent(error)}`;
+    const evidence = `measured at ${lengthOf(statistics, facts)}, not proven: gradients within ${percent(most)} in every head, limit ${percent(error)}`;
     return [{ form: lowrankForm(degree, form, features, true), most, evidence }];
   });
 };
@@ -143,20 +137,20 @@ const sampledForms = (facts: FormFacts, { variance }: Budget): readonly Candidat
   const { statistics } = facts;
   if (statistics === null) {
     const c = Math.ceil(1 / variance);
-    const evidence = `no statistics: tr Var[dv] <= ‖d_o‖²/${c}, limit ${percent(variance)}`;
+    const evidence = `no statistics: tr Var[dv] <= ‖d_o‖²/${c} whatever the weights are, ${percent(1 / c)} of ‖d_o‖² (not of the gradient's variance)`;
     return orReason(costed(facts, [{ form: susForm(c), most: variance, evidence }]), "no sample has these sizes");
   }
   const [first] = statistics.heads;
   const forms = (first?.sampled ?? []).flatMap(({ c, degree }) => {
     const point = (head: HeadStatistics) => head.sampled.find((other) => other.c === c && other.degree === degree);
     const most = worst(statistics.heads, (head) => point(head)?.increase);
-    if (most === null || most > variance || (degree !== null && (facts.lowrankObjection !== null || degree % 2 === 1))) return [];
+    if (most === null || most > variance || !carriesOver(c, statistics, facts) || (degree !== null && (facts.lowrankObjection !== null || degree % 2 === 1))) return [];
     const kept = statistics.heads.reduce((sum, head) => sum + (point(head)?.kept ?? 0), 0) / statistics.heads.length;
-    const evidence = `measured at ${lengthOf(statistics)}: variance up by ${percent(most)} at most, limit ${percent(variance)}, ${digits(kept)} entries a row kept`;
+    const evidence = `measured at ${lengthOf(statistics, facts)}: variance up by ${percent(most)} at most, limit ${percent(variance)}, ${digits(kept)} entries a row kept`;
     const form: Form = degree === null ? susForm(c) : { kind: "hybrid", c, degree, features: "taylor" };
     return [{ form, most, evidence }];
   });
-  return orReason(costed(facts, forms), `no sample was measured within ${percent(variance)} in every head`);
+  return orReason(costed(facts, forms), `no sample that carries over from ${lengthOf(statistics, facts)} was measured within ${percent(variance)} in every head`);
 };
 
 const susForm = (c: number): Form => ({ kind: "sus", c, sampler: "systematic" });

@@ -83,18 +83,18 @@ const CASES: readonly Case[] = [
   },
   {
     what: "a variance limit without statistics", facts: facts(2048), budget: budget(null, 0.04), policy: "sus(c: 25)",
-    why: "no statistics: tr Var[dv] <= ‖d_o‖²/25, limit 4 %",
+    why: "no statistics: tr Var[dv] <= ‖d_o‖²/25 whatever the weights are, 4 % of ‖d_o‖² (not of the gradient's variance)",
   },
   {
     what: "a variance limit, short", facts: facts(32), budget: budget(null, 0.01), policy: "exact", why: "it takes less from n = ",
   },
   {
     what: "measured variance: the worst head decides", facts: facts(2048, measured(diffuse, sharp)), budget: budget(null, 0.1), policy: "sus(c: 8)",
-    why: "measured at n = 64: variance up by 10 % at most, limit 10 %, 4 entries a row kept",
+    why: "measured at n = 64 (here 2048): variance up by 10 % at most, limit 10 %, 4 entries a row kept",
   },
   {
     what: "measured variance: no c is enough", facts: facts(2048, measured(sharp)), budget: budget(null, 0.01), policy: "exact",
-    why: "no sample was measured within 1 % in every head",
+    why: "no sample that carries over from n = 64 (here 2048) was measured within 1 % in every head",
   },
   {
     what: "measured variance: a control variate where sus is not enough", facts: facts(65_536, measured(diffuse)), budget: budget(null, 0.005), policy: "hybrid(c: 4, degree: 2)",
@@ -102,7 +102,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: "measured variance: no control variate behind a window", facts: facts(65_536, { ...measured(diffuse), window: 512, lowrankObjection: "a window" }), budget: budget(null, 0.005),
-    policy: "exact", why: "no sample was measured within 0.5 % in every head",
+    policy: "exact", why: "no sample that carries over from n = 64 (here 65536) was measured within 0.5 % in every head",
   },
   {
     what: "a sample of a window", facts: facts(65_536, { ...measured(diffuse), window: 512, lowrankObjection: "a window" }), budget: budget(null, 0.05),
@@ -110,11 +110,19 @@ const CASES: readonly Case[] = [
   },
   {
     what: "measured error, not proven", facts: facts(65_536, measured(diffuse)), budget: budget(0.05, null), policy: "lowrank(degree: 2, form: surrogate, unsafe: true)",
-    why: "measured at n = 64, not proven: gradients within 4 % in every head, limit 5 %",
+    why: "measured at n = 64 (here 65536), not proven: gradients within 4 % in every head, limit 5 %",
   },
   {
     what: "measured error of the worst head", facts: facts(65_536, measured(diffuse, sharp)), budget: budget(0.05, null), policy: "exact",
     why: "no low-rank form was measured within 5 % in every head; queries without a bound",
+  },
+  {
+    what: "measured where c keeps much of a row, used where it would not", facts: facts(2048, { ...measured(sharp), statistics: { site: "A", queries: 32, keys: 32, heads: [sharp] } }),
+    budget: budget(null, 0.05), policy: "exact", why: "no sample that carries over from n = 32 (here 2048)",
+  },
+  {
+    what: "measured at this length", facts: facts(256, { ...measured(sharp), statistics: { site: "A", queries: 256, keys: 256, heads: [sharp] } }),
+    budget: budget(null, 0.05), policy: "sus(c: 16)", why: "measured at n = 256: variance up by 3 % at most",
   },
   {
     what: "both limits: the cheaper form", facts: facts(2048, { ...bounded(0.25), ...measured(diffuse) }), budget: budget(0.1, 0.1), policy: "sus(c: 8)",
