@@ -59,7 +59,7 @@ export const lineChart = ({ title, x, y, series }: Chart): string => {
 };
 
 const withTicks = (scale: Scale, { ticks }: Axis): Scale =>
-  ticks === undefined ? scale : { ...scale, ticks: ticks.map((value) => ({ value, label: tickLabel(value) })) };
+  ticks === undefined ? scale : { ...scale, ticks: ticks.filter((value) => Number.isFinite(scale.at(value))).map((value) => ({ value, label: tickLabel(value) })) };
 
 const grid = (across: Scale, up: Scale): string =>
   element(

@@ -55,7 +55,7 @@ const SUPERSCRIPT: Readonly<Record<string, string>> = { "-": "⁻", "0": "⁰", 
 
 const LETTERS: readonly (readonly [number, string])[] = [[1e9, "G"], [1e6, "M"], [1e3, "k"]];
 
-/** 0.05, 64, 16k, 10⁻⁶, 2·10¹². */
+/** 0.05, 64, 2048, 200k, 10⁻⁶, 2·10¹². */
 export const tickLabel = (value: number): string => {
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -65,6 +65,7 @@ export const tickLabel = (value: number): string => {
     const power = `10${[...String(exponent)].map((digit) => SUPERSCRIPT[digit] ?? digit).join("")}`;
     return lead === 1 ? power : `${lead}·${power}`;
   }
+  if (Number.isInteger(value) && size < 1e5) return String(value);
   const [unit, letter] = LETTERS.find(([least]) => size >= least && size >= 10_000) ?? [1, ""];
   return `${Number((value / unit).toPrecision(3))}${letter}`;
 };
