@@ -13,9 +13,14 @@ export const DOCUMENTS = [
   "ir/OPS.md",
   "docs/language.md",
   "docs/ir.md",
+  "docs/auto.md",
   "docs/runtime.md",
+  "docs/lowrank.md",
   "docs/cli.md",
   "docs/errors.md",
+  "docs/backward.md",
+  "docs/hybrid.md",
+  "docs/sus.md",
 ] as const;
 
 export const readDocument = (path: string): string => readFileSync(join(ROOT, path), "utf8");

@@ -15,6 +15,7 @@ import { PASSES } from "../../passes/registry.ts";
 import { EXACT_RULES } from "../../passes/rules/index.ts";
 import { ROOT, filesBelow } from "../tools.ts";
 import { runSubquad } from "./console.ts";
+import { rankRows } from "./ranks.ts";
 
 type Section = (argument: string) => string | Promise<string>;
 
@@ -103,8 +104,11 @@ const pipelines: Section = () =>
 
 const rules: Section = () => table(["rule", "law"], EXACT_RULES.map(({ name, law }) => [code(name), code(law)]));
 
+const ranks: Section = () =>
+  table(["width", "degree", "plugin: features", "pays from", "causal", "surrogate: features", "pays from", "causal"], rankRows());
+
 export const SECTIONS: Readonly<Record<string, Section>> = {
-  help, builtins, library, initialisers, optimizers, policies, codeTable, codes, passes, pipelines, rules,
+  help, builtins, library, initialisers, optimizers, policies, codeTable, codes, passes, pipelines, rules, ranks,
 };
 
 /** The contents of the section that `spec` ("help train") names. */
