@@ -53,15 +53,16 @@ const plainAttrs = ({ causal, window }: CostedSite): AttentionAttrs => ({
 /** Lengths beyond this are not looked at. */
 const LONGEST = 2 ** 24;
 
-/** The smallest n = m from which a form takes fewer FLOPs than the exact gradient; null where none is in sight. */
+/** The smallest n = m from which on a form takes fewer FLOPs than the exact gradient; null where none is in sight. (A row
+ *  shorter than c has fewer slots, so a form may also save at a few keys, and not at some more.) */
 export const breakEven = (site: CostedSite, form: Form): number | null => {
   const saves = (n: number): boolean => {
     const longer = { ...site, sizes: { ...site.sizes, N: n, M: n } };
     return (formFlops(longer, form) ?? Infinity) < (formFlops(longer, { kind: "exact" }) ?? 0);
   };
-  let high = 1;
-  while (high < LONGEST && !saves(high)) high *= 2;
-  if (!saves(high)) return null;
+  if (!saves(LONGEST)) return null;
+  let high = LONGEST;
+  while (high > 1 && saves(high / 2)) high /= 2;
   let low = Math.floor(high / 2);
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);

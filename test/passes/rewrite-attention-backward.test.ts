@@ -176,7 +176,7 @@ describe("auto", () => {
   test("reads what was measured", () => {
     const head = { head: 0, scoreStd: 1, maxScore: 2, entropy: 1, sampled: [{ c: 1, degree: null, kept: 1, increase: 0.2 }], lowrank: [] };
     const measured: AttentionStatistics = { version: 1, model: "Kinds", sites: [{ site: "Plain", queries: 64, keys: 64, heads: [head, { ...head, head: 1 }] }] };
-    expect(remarksOf(compiled("Plain: auto(variance: 0.3)", measured))[0]).toMatch(/takes sus\(c: 1\): .*measured at n = 64: variance up by 20 %/);
+    expect(remarksOf(compiled("Plain: auto(variance: 0.3)", measured))[0]).toMatch(/takes sus\(c: 1\): .*measured at n = 64.*variance up by 20 %/);
     expect(() => compiled("Plain: auto(variance: 0.3)", { ...measured, model: "Other" })).toThrow(/the statistics are of the model `Other`/);
   });
 });
