@@ -35,11 +35,14 @@ export const runSubquad = async (argv: readonly string[]): Promise<Printed> => {
   return { exit, ...printed };
 };
 
-/** With filters, stderr comes first and then stdout through them. */
+const TOGETHER = / 2>&1$/;
+
+/** With filters, stderr comes first and then stdout through them; both go through them after `2>&1`. */
 const runFiltered = async (line: string): Promise<string> => {
   const [command = "", ...filters] = line.split(" | ");
-  const { out, err, all } = await runSubquad(wordsOf(command).slice(2));
-  return filters.length === 0 ? all : err + shell(filters.join(" | "), out);
+  const { out, err, all } = await runSubquad(wordsOf(command.replace(TOGETHER, "")).slice(2));
+  if (filters.length === 0) return all;
+  return TOGETHER.test(command) ? shell(filters.join(" | "), all) : err + shell(filters.join(" | "), out);
 };
 
 /** What one command prints, with `folder` in the place of `build/`, and without blanks at the ends of lines. */
