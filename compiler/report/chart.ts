@@ -33,7 +33,7 @@ export interface Chart {
 }
 
 const [WIDTH, HEIGHT] = [640, 380];
-const FRAME = { left: 66, right: 480, top: 44, bottom: 330 } as const;
+const FRAME = { left: 74, right: 480, top: 44, bottom: 330 } as const;
 /** Classes s0 … s6 have colours; further lines begin again. */
 const COLOURS = 7;
 /** Lines of names at the right. */
@@ -44,7 +44,9 @@ export const lineChart = ({ title, x, y, series }: Chart): string => {
   const across = withTicks(scaleOf(x.scale, points.map((point) => point.x), FRAME.left, FRAME.right), x);
   const extent = points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y]);
   const up = scaleOf(y.scale, extent, FRAME.bottom, FRAME.top);
-  const drawn = series.map((each, i) => ({ each, colour: `s${i % COLOURS}`, marks: marksOf(each, across, up) }));
+  // Lines over the same few steps stand beside each other, so that their error bars can be told apart.
+  const beside = (i: number): number => (x.scale === "steps" ? (i - (series.length - 1) / 2) * 6 : 0);
+  const drawn = series.map((each, i) => ({ each, colour: `s${i % COLOURS}`, marks: marksOf(each, across, up, beside(i)) }));
   return picture(
     WIDTH,
     HEIGHT,
@@ -78,12 +80,12 @@ interface Mark {
 }
 
 /** The points that have a place; an error bar that reaches below a logarithmic axis ends at its foot. */
-const marksOf = ({ points }: Series, across: Scale, up: Scale): readonly Mark[] =>
+const marksOf = ({ points }: Series, across: Scale, up: Scale, shift: number): readonly Mark[] =>
   points
     .map((point): Mark => {
       const low = point.low === undefined ? Number.NaN : up.at(point.low);
       const bar = point.high === undefined ? null : ([Number.isNaN(low) ? FRAME.bottom : low, up.at(point.high)] as const);
-      return { point, x: across.at(point.x), y: up.at(point.y), bar };
+      return { point, x: across.at(point.x) + shift, y: up.at(point.y), bar };
     })
     .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y))
     .sort((a, b) => a.x - b.x);

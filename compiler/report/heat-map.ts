@@ -15,7 +15,7 @@ export interface HeatMap {
 
 const SIZE = 264;
 const [LEFT, TOP] = [48, 44];
-const WIDTH = LEFT + SIZE + 62;
+const WIDTH = LEFT + SIZE + 76;
 const HEIGHT = TOP + SIZE + 46;
 
 /** Lower ends of the shades, classes h0 … h8. */

@@ -29,7 +29,7 @@ describe("line charts", () => {
 
   it("have a mark for each point that a logarithm has a place for, inside the frame", () => {
     expect(chart.match(/<circle/g)).toHaveLength(4);
-    for (const x of numbers(chart, /cx="([\d.-]+)"/g)) expect(x).toBeGreaterThanOrEqual(66);
+    for (const x of numbers(chart, /cx="([\d.-]+)"/g)) expect(x).toBeGreaterThanOrEqual(74);
     for (const y of numbers(chart, /cy="([\d.-]+)"/g)) expect(y).toBeLessThanOrEqual(330);
     expect(chart).toContain("<title>length 128: 0.1 at 8</title>");
     expect(chart).not.toContain("NaN");
