@@ -2,7 +2,10 @@
 
 export type * from "./core.ts";
 export { defineOp, isViolation, violates } from "./core.ts";
+export * as approximation from "./approximation.ts";
 export type { AttrCodec, AttrNode } from "./attrs.ts";
+export { parsePolicy, printPolicy } from "./backward-policy.ts";
+export type { Policy } from "./backward-policy.ts";
 export { Builder, NOWHERE } from "./builder.ts";
 export type { Origin } from "./builder.ts";
 export { CODES, diagnostic, explain, isCode } from "./codes.ts";
@@ -14,6 +17,8 @@ export { DiagnosticError, InternalError } from "./diagnostic.ts";
 export type { Diagnostic, Label, Severity } from "./diagnostic.ts";
 export { difference, equalModules } from "./equal.ts";
 export type { EqualOptions } from "./equal.ts";
+export { parseStatistics, printStatistics } from "./head-statistics.ts";
+export type { AttentionStatistics, HeadStatistics, LowrankPoint, SampledPoint, SiteStatistics } from "./head-statistics.ts";
 export { interpret } from "./interpret.ts";
 export type { Interpretation, InterpretOptions } from "./interpret.ts";
 export { OPS, opByName } from "./ops/index.ts";

@@ -9,7 +9,7 @@
  *  (form-cost.ts); a form that saves nothing there is not chosen, which is the rule of break-even lengths. */
 
 import { printPolicy } from "../../ir/backward-policy.ts";
-import { FAMILIES } from "../../ir/approximation.ts";
+import { epsilonFor, FAMILIES, smallestDegree } from "../../ir/approximation.ts";
 import type { HeadStatistics, SiteStatistics } from "../../ir/head-statistics.ts";
 import { digits, quantity } from "./facts.ts";
 import { breakEven, formFlops } from "./form-cost.ts";
@@ -99,7 +99,9 @@ const lowrankForms = (facts: FormFacts, { error }: Budget): readonly Candidate[]
       const evidence = `proven |score| <= ${digits(bound)}, so weights are within ${percent(most)}, limit ${percent(error)}`;
       return most <= error ? [{ form: lowrankForm(degree, form, features, false), most, evidence }] : [];
     })));
-    return orReason(costed(facts, forms), `no polynomial of degree ${DEGREES.at(-1)} or less is within ${percent(error)} for |score| <= ${digits(bound)}`);
+    const needed = smallestDegree("chebyshev", bound, epsilonFor(error), true);
+    const wish = needed === null ? "no" : "only a";
+    return orReason(costed(facts, forms), `${wish} polynomial of degree ${needed ?? "64 or less"} gives weights within ${percent(error)} for |score| <= ${digits(bound)}`);
   }
   if (facts.statistics === null) return `no low-rank form: ${why}; no statistics`;
   const measured = measuredLowrank(facts, facts.statistics, error);

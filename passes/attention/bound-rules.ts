@@ -224,8 +224,6 @@ const reductions: readonly Entry[] = [
 
 const RULES: ReadonlyMap<AnyOp, Rule<never>> = new Map([...unary, ...binary, ...sources, ...movement, ...reductions]);
 
-export const hasRule = (op: AnyOp): boolean => RULES.has(op);
-
 /** What is said of the first result of an operation; of integers and truth values too. null: nothing. */
 export const boundOf = (operation: Operation, operands: readonly Bounded[]): Said | null => {
   const rule = RULES.get(operation.op) as Rule<object> | undefined;

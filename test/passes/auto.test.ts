@@ -75,7 +75,7 @@ const CASES: readonly Case[] = [
   },
   {
     what: "a bound that is too large", facts: facts(4096, bounded(12)), budget: budget(0.1, null), policy: "exact",
-    why: "no polynomial of degree 6 or less is within 10 % for |score| <= 12; no sample, as no limit of variance is given",
+    why: "only a polynomial of degree 28 gives weights within 10 % for |score| <= 12; no sample, as no limit of variance is given",
   },
   {
     what: "masks that low rank cannot have", facts: facts(4096, { ...bounded(0.25), lowrankObjection: "a window cannot be had in linear time" }), budget: budget(0.1, null),

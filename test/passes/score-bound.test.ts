@@ -10,7 +10,7 @@ import { attention } from "../../ir/ops/index.ts";
 import { elements, strides } from "../../ir/types.ts";
 import { bounded } from "../../passes/attention/bounded.ts";
 import type { Bounded } from "../../passes/attention/bounded.ts";
-import { hasRule, reshapedNorms } from "../../passes/attention/bound-rules.ts";
+import { reshapedNorms } from "../../passes/attention/bound-rules.ts";
 import { scoreBounds, unboundedParam, valueBounds } from "../../passes/attention/score-bound.ts";
 import type { ScoreBound } from "../../passes/attention/score-bound.ts";
 import { CASES, dataOf, makeFunc, namedInputs, source, typesOf } from "../numeric/support.ts";
@@ -235,8 +235,4 @@ test.each(UNBOUNDED)("no bound: %s", (body, why, params, options) => {
 it("a norm over another axis bounds the norm along the width by that of a unit interval", () => {
   const body = `let a = q / sqrt(sum(q * q, axis: 2, keep: true) + 1e-6)\n${UNIT}`;
   expect(boundIn(funcOf(good(program(body, "scale: 1")), "forward")).bound).toBeCloseTo(2, 9);
-});
-
-it("has rules for what models are made of", () => {
-  expect(hasRule(attention)).toBe(true);
 });
