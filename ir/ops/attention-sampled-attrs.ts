@@ -4,9 +4,9 @@
  *  keys lie in its first slots, ascending; -1 fills the others.
  *
  *  systematic  one uniform number u a row: key j is kept where floor(u + q_0 + … + q_j) steps. Never more than ceil(c).
- *  bernoulli   one uniform number an entry: kept where it is below q_ij. The count is a sum of independent draws of mean at
- *              most c and variance at most c, so slots for c + 6 sqrt(c) + 4 hold all but one row in more than 10^6; the
- *              last keys of such a row are dropped. */
+ *  bernoulli   one uniform number an entry: kept where it is below q_ij. The count has mean and variance of at most c, and
+ *              the tail of a Poisson variable bounds its tail: c + 6 sqrt(c) + 4 slots are too few for one row in more than
+ *              10^8. The last keys of such a row are dropped. */
 
 import { array, f64, oneOf, withDefault } from "../attrs.ts";
 import type { Op, TensorType, Value, Violation } from "../core.ts";

@@ -4,6 +4,8 @@
 
 import { describe, expect, it } from "vitest";
 import type { Data } from "../../ir/core.ts";
+import { capacity } from "../../ir/ops/attention-sampled-attrs.ts";
+import { drawBernoulli } from "../../ir/ops/attention-sampled-row.ts";
 import { biasRatios, closedForm, drawOf, gradientOf, isUnbiased, momentsOf, problemOf, varianceRatios } from "./sus-support.ts";
 import type { Draw, Problem, Setup } from "./sus-support.ts";
 import { source } from "./support.ts";
@@ -106,6 +108,21 @@ describe.each(SHARPNESS)("%s rows", (_, sharpness) => {
     const p = problemOf({ ...small, sharpness, causal: false }, 4);
     expect(closedForm(p)[2]).toBeLessThanOrEqual(p.dO.reduce((sum, x) => sum + x * x, 0) / p.c);
   });
+});
+
+it("bernoulli's slots are too few for fewer than one row in 10^8, whatever c is", () => {
+  for (let c = 0.05; c < 200; c += c < 10 ? 0.05 : 1) {
+    const slots = capacity({ ...problems.get("bernoulli")!.attrs, c }, { M: Number.POSITIVE_INFINITY });
+    // The tail of a Poisson variable of mean c bounds that of a sum of independent draws of mean c (Hoeffding 1956).
+    let term = Array.from({ length: slots + 1 }, (_, k) => Math.log(c) - Math.log(k + 1)).reduce((sum, x) => sum + x, -c);
+    let tail = 0;
+    for (let k = slots + 1; term > -80; k++, term += Math.log(c / k)) tail += Math.exp(term);
+    expect(tail).toBeLessThan(1e-8);
+  }
+});
+
+it("what finds no slot is the last keys", () => {
+  expect(drawBernoulli(new Float64Array(5).fill(1), () => 0.5, 3)).toEqual([0, 1, 2]);
 });
 
 it("uniform rows keep exactly c of n", () => {
