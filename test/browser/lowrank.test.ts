@@ -1,5 +1,5 @@
-/** @file Tables of monomials, exact, and attention by a polynomial, on WebGL 2 and WebGPU: kernels without inputs, whole
- *  numbers that must be. */
+/** @file Tables of monomials and attention by a polynomial on WebGL 2 and WebGPU: kernels without inputs, whole numbers that
+ *  must be exact. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generateProgram } from "../../compiler/codegen/program.ts";
