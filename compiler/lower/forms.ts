@@ -2,9 +2,10 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Op, TensorType, Value } from "../../ir/core.ts";
+import { deriveKey } from "../../ir/derive-key.ts";
 import { InternalError } from "../../ir/diagnostic.ts";
 import * as ops from "../../ir/ops/index.ts";
-import { scalar, withDType } from "../../ir/types.ts";
+import { scalar } from "../../ir/types.ts";
 import type { BinaryOp, Form, Node, UnaryOp } from "../check/program.ts";
 import { lowerAttention } from "./attention.ts";
 import { broadcastTo, reshapeTo } from "./broadcast.ts";
@@ -58,15 +59,9 @@ const nameOf = (l: Lowering, node: Node): string => l.names.get(node) ?? "";
 const MASK = 0;
 const NEXT_KEY = 1;
 
-/** A key for one draw: the entry's for the first, then key' = floor(2^16 u(key)), four words below 2^16. */
+/** A key for one draw: the entry's for the first, then each from the one before. */
 const freshKey = (l: Lowering): Value => {
-  if (l.drawn) {
-    const { b } = l;
-    const type = withDType(l.key.type, "f32");
-    const u = b.one(ops.randomUniform, [l.key], { site: NEXT_KEY, type });
-    const words = b.one(ops.mul, [u, b.one(ops.constant, [], { value: 2 ** 16, type })], {});
-    l.key = b.one(ops.convert, [words], { to: "i32" }, "key");
-  }
+  if (l.drawn) l.key = deriveKey(l.b, l.key, NEXT_KEY);
   l.drawn = true;
   return l.key;
 };

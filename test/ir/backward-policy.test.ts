@@ -1,3 +1,5 @@
+/** @file Policies as text: canonical forms, and what is wrong with texts that spell none. */
+
 import { describe, expect, it } from "vitest";
 import { POLICIES, isPolicyKind, parsePolicy, printPolicy } from "../../ir/backward-policy.ts";
 
