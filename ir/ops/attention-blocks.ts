@@ -30,13 +30,14 @@ import { dynamicSlice, dynamicUpdateSlice } from "./dynamic-slice.ts";
 import { broadcastAlong, full, zeros } from "./helpers.ts";
 import { pad, slice } from "./shape.ts";
 
-/** Most elements of a block's scores, and fewest rows whatever that is. */
+/** Most elements of a block's scores, and fewest rows whatever that is. Float32 lanes count to 2^24, so that is the largest
+ *  tensor every backend takes; smaller blocks save memory, but each costs a dozen launches a layer. */
 export interface BlockBudget {
   readonly elements: number;
   readonly rows: number;
 }
 
-export const BLOCK_BUDGET: BlockBudget = { elements: 2 ** 22, rows: 16 };
+export const BLOCK_BUDGET: BlockBudget = { elements: 2 ** 24 - 1, rows: 16 };
 
 export interface RowProblem {
   /** q, k, v and the extras of attention. */
