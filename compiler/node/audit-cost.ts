@@ -1,6 +1,7 @@
 /** @file What attention costs at other lengths, from the cost polynomials of the operations: nothing is run. */
 
 import type { Module, Operation } from "../../ir/core.ts";
+import { DiagnosticError } from "../../ir/diagnostic.ts";
 import { costOf } from "../../ir/cost.ts";
 import * as poly from "../../ir/poly.ts";
 import type { Approximation } from "../audit/approximations.ts";
@@ -22,7 +23,8 @@ export const auditCosts = async (options: ModelOptions, one: Dims, length: strin
   };
   for (const at of LENGTHS) {
     const dims = { ...one, [length]: at };
-    const { module: exact } = await gradientModule(options, dims, everywhere("exact"));
+    const exact = await exactAt(options, dims);
+    if (exact === null) break;
     const attention = flopsOf(exact, ({ op }) => op.mnemonic.startsWith("attention"));
     const rest = flopsOf(exact, () => true) - attention;
     note("exact", at, attention);
@@ -34,6 +36,16 @@ export const auditCosts = async (options: ModelOptions, one: Dims, length: strin
     }
   }
   return [...series].map(([policy, points]) => ({ policy, points }));
+};
+
+/** null where the model does not compile at this length: a mask that is data, say, gets too large. */
+const exactAt = async (options: ModelOptions, dims: Dims): Promise<Module | null> => {
+  try {
+    return (await gradientModule(options, dims, everywhere("exact"))).module;
+  } catch (error) {
+    if (error instanceof DiagnosticError) return null;
+    throw error;
+  }
 };
 
 const flopsOf = (module: Module, counts: (operation: Operation) => boolean): number =>

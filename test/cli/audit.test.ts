@@ -130,6 +130,15 @@ describe("other audits", () => {
     expect(out).toContain("note: no text was given");
   });
 
+  it("a bias is no low rank, and costs end where it gets too large", async () => {
+    const alibi = file("alibi.sq", SMALL.replace("mask: causal", "mask: causal, bias: alibi(H, T, T)"));
+    const { out } = await succeed(["audit", alibi, ...small, "--draws", "0", "--json", "-"]);
+    const report = JSON.parse(out) as AuditReport;
+    expect(report.sites[0]?.heads[0]?.lowrank).toEqual([]);
+    expect(report.notes).toContain("no low-rank gradients: the attention has a bias that is data");
+    expect(report.cost[0]?.points.at(-1)?.length).toBe(8192);
+  });
+
   it("tables of positions are sliced, longer ones are not invented, and axes that are no positions are refused", async () => {
     const positions = file("positions.sq", SMALL.replace("let x = embed[tokens]", "param place: [T, D]\n  let x = embed[tokens] + place"));
     const call = (path: string): Promise<Outcome> => succeed(["audit", path, "--data", text, "--backend", "gpujs:cpu", "--sequences", "2", "--draws", "0", "--lengths", "4,8,16", "--json", "-"]);
