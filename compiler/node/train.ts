@@ -5,6 +5,9 @@ import type { StepEvent, TrainOptions as LoopOptions, TrainPlan } from "../../ru
 import type { Progress } from "../../runtime/train/progress.ts";
 import { readText, train as trainProgram } from "../../runtime/node/index.ts";
 import type { TrainFiles, TrainOutcome } from "../../runtime/node/index.ts";
+import { COUNTS } from "../../passes/attention/report.ts";
+import { rewriteAttentionBackward } from "../../passes/attention/rewrite-backward.ts";
+import type { Compiled } from "../driver.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { createBackend, programOf } from "./execute.ts";
@@ -25,6 +28,8 @@ export interface TrainStart {
   readonly program: Program;
   readonly backend: string;
   readonly plan: TrainPlan;
+  /** Sites of attention whose policy is not `exact`: where it was applied, and where the gradient stays exact all the same. */
+  readonly sites: { readonly rewritten: number; readonly exact: number };
   /** The step from which it goes on: 0, or the checkpoint's. */
   readonly step: number;
 }
@@ -41,16 +46,21 @@ export const train = async (options: TrainOptions): Promise<TrainResult> => {
   const text = readText(options.data);
   const executable = await createBackend(compiled, options.backend ?? "gpujs");
   try {
-    const outcome = await trainOn(program, executable, text, options);
+    const outcome = await trainOn(compiled, program, executable, text, options);
     return { ...outcome, program, backend: executable.backend };
   } finally {
     executable.destroy();
   }
 };
 
-const trainOn = (program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Promise<TrainOutcome> =>
+const trainOn = ({ stats }: Compiled, program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Promise<TrainOutcome> =>
   trainProgram(program, executable, text, { ...options, seed: options.seed ?? 0 }, options, {
-    onStart: (plan, step) => options.onStart?.({ program, backend: executable.backend, plan, step }),
+    onStart: (plan, step) => options.onStart?.({ program, backend: executable.backend, plan, step, sites: sitesOf(stats) }),
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+
+const sitesOf = (stats: Compiled["stats"]): TrainStart["sites"] => {
+  const counts = stats[rewriteAttentionBackward.name] ?? {};
+  return { rewritten: counts[COUNTS.applied] ?? 0, exact: counts[COUNTS.missed] ?? 0 };
+};

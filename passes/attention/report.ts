@@ -11,6 +11,9 @@ import type { AttentionSite, Refusal } from "./site.ts";
 
 type Message = Pick<Remark, "kind" | "loc"> & { readonly message: string | (() => string) };
 
+/** What is counted for `--stats`. */
+export const COUNTS = { applied: "sites rewritten", missed: "sites left exact" } as const;
+
 /** Sites that a diagnostic lists before it counts the others. */
 const LISTED = 3;
 
@@ -35,7 +38,7 @@ export class Report {
   remark(kind: "applied" | "missed", { name, attention: { loc } }: AttentionSite, message: () => string): void {
     if (this.#remarks.get(name) != null) return;
     this.#remarks.set(name, { kind, loc, message });
-    this.#ctx.count(kind === "applied" ? "sites rewritten" : "sites left exact");
+    this.#ctx.count(COUNTS[kind]);
   }
 
   refuse({ name }: AttentionSite, policy: Policy, { what, why, hint }: Refusal): void {

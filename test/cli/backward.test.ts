@@ -82,5 +82,8 @@ describe("running", () => {
     expect(shares).toHaveLength(2);
     for (const share of shares) expect(share).toBeGreaterThanOrEqual(0);
     expect(err).toMatch(/\d+ % of heads exact/);
+    expect(err).toContain("gradient of attention: rewritten at 1 of 1 sites with a policy\n");
+    const auto = await succeed(["train", model, "--data", text, "--steps", "1", ...cpu, "--attention-backward", "auto"]);
+    expect(auto.err).toContain("rewritten at 0 of 1 sites with a policy; `compile --why-not` says");
   });
 });

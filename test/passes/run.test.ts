@@ -140,6 +140,12 @@ describe("textual pipelines", () => {
     expect(printPipeline(parsePipeline(text))).toBe(text);
   });
 
+  test("the policy of a rewrite is quoted, and kept", () => {
+    const text = 'rewrite-attention-backward{policy="sus(c: 4, sampler: bernoulli)"},dce';
+    expect(printPipeline(parsePipeline(text))).toBe(text);
+    expect(parsePipeline(text)[0]?.options).toEqual({ policy: "sus(c: 4, sampler: bernoulli)" });
+  });
+
   test("spaces are free, and a pipeline's name stands for its passes", () => {
     expect(printPipeline(parsePipeline(" cse , differentiate { of = loss , to = g } "))).toBe("cse,differentiate{of=loss,to=g}");
     expect(parsePipeline("exact")).toEqual(PIPELINES.exact);

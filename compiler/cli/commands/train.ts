@@ -71,16 +71,20 @@ const trainOptions = (file: string, flags: Flags): TrainOptions => {
   return { ...modelOptions(file, flags), ...same, ...(lr === undefined ? {} : { learningRate: lr }) };
 };
 
-const startText = ({ program, backend, plan, step }: TrainStart): string => {
+const startText = ({ program, backend, plan, sites, step }: TrainStart): string => {
   const parameters = program.parameters.reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
   const { objective, tokens } = plan.shape;
   return [
     `${program.model}: ${parameters.toLocaleString("en")} parameters on ${backend}; ${tokens} tokens a step, objective: ${objective} token`,
     `text: ${sizeOf(plan.trainingBytes)} to train on, ${sizeOf(plan.heldOutBytes)} held out; unigram entropy ${plan.unigramEntropy.toFixed(4)} nats a byte`,
+    ...(sites.rewritten + sites.exact > 0 ? [sitesText(sites)] : []),
     ...(step > 0 ? [`resuming after step ${step}`] : []),
     "",
   ].join("\n");
 };
+
+const sitesText = ({ rewritten, exact }: TrainStart["sites"]): string =>
+  `gradient of attention: rewritten at ${rewritten} of ${rewritten + exact} sites with a policy${exact === 0 ? "" : "; `compile --why-not` says why not at the others"}`;
 
 const endText = ({ state, heldOutLoss, plan, stopped }: TrainResult, flags: Flags, seconds: number): string => {
   const entropy = plan.unigramEntropy.toFixed(4);
