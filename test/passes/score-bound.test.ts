@@ -96,9 +96,9 @@ describe("sound", () => {
 });
 
 /** One attention over queries and keys [B, H, T, K] that are made of `q` and `k`, products of trained weights. */
-const program = (body: string, options: string, params = ""): string => `
+const program = (body: string, options: string, params = "", tokens = "6"): string => `
 dim B = 2
-dim T = 6
+dim T = ${tokens}
 dim D = 12
 dim H = 3
 dim K = D / H
@@ -194,12 +194,19 @@ describe("bounded by", () => {
     expect(boundIn(funcOf(good(program(body, "scale: 1", "param w: [D, D] ~ normal(std: 1)")), "forward")).bound).toBeCloseTo(1, 9);
   });
 
-  test("a rotation that is written otherwise, loosely", () => {
+  // By 2√2, from the single operations: none of these keeps the norm.
+  test.each([
+    ["two angles", "left * cos(t) - right * sin(t), right * cos(2 * t) + left * sin(t)"],
+    ["no opposite signs", "left * cos(t) + right * sin(t), right * cos(t) + left * sin(t)"],
+    ["one part twice", "left * cos(t) - left * sin(t), left * cos(t) + left * sin(t)"],
+  ])("no rotation: %s", (_, parts) => {
     const body = `let n = q / sqrt(sum(q * q, axis: -1, keep: true) + 1e-6)
       let left, right = split(n, 2, axis: -1)
       let t = rearrange(float(arange(T)), "t -> t 1")
-      let a = concat(left * cos(t) - right * sin(t + 0), right * cos(2 * t) + left * sin(t), axis: -1)\n${UNIT}`;
-    expect(boundIn(funcOf(good(program(body, "scale: 1")), "forward")).bound).toBeCloseTo(2 * Math.SQRT2, 9);
+      let a = concat(${parts}, axis: -1)\n${UNIT}`;
+    const func = funcOf(good(program(body, "scale: 1")), "forward");
+    expect(boundIn(func).bound).toBeCloseTo(2 * Math.SQRT2, 9);
+    expect(largestScore(func)).toBeGreaterThan(1.01);
   });
 
   test("a bias adds to it", () => {
@@ -224,12 +231,16 @@ const UNBOUNDED: readonly (readonly [body: string, why: string, params: string, 
   [`let a = QNorm(q)\n${UNIT}`, "queries without a bound: `gain` of Site.QNorm is trained, hence unbounded", TRAINED_NORM, CAUSAL],
   [`let a = q / sqrt(sum(k * k, axis: -1, keep: true) + 1e-6)\n${UNIT}`, "queries without a bound: `wq` of Site is trained, hence unbounded", "", CAUSAL],
   [`let a = q / sqrt(sum(q * q, axis: 2, keep: true) - 1)\n${UNIT}`, "queries without a bound: `wq` of Site is trained, hence unbounded", "", CAUSAL],
+  // The norm of other elements, and a norm that something may have been taken off.
+  [`let a = q / sqrt(rearrange(sum(rearrange(q, "b h t k -> b h k t") ** 2, axis: -1), "b h k -> b h k 1") + 1e-6)\n${UNIT}`, "queries without a bound: `wq` of Site is trained, hence unbounded", "", CAUSAL],
+  [`let a = q / sqrt(max(sum(q * q, axis: -1, keep: true) + 3 * tanh(shift), 1e-6))\n${UNIT}`, "queries without a bound: `wq` of Site is trained, hence unbounded", "param shift: [1] ~ zeros", CAUSAL],
   [`let a = rearrange(x, "b t (h k) -> b h t k", h: H)\n${UNIT}`, "queries without a bound: `x` is an input, hence unbounded", "", CAUSAL],
   [`${NORMAL}\n${UNIT}`, "the bias without a bound: `table` of Site is trained, hence unbounded", "param table: [T, T] ~ zeros", "bias: table"],
 ];
 
 test.each(UNBOUNDED)("no bound: %s", (body, why, params, options) => {
-  expect(boundIn(funcOf(good(program(body, options, params)), "forward"))).toEqual({ bound: null, why });
+  // As many tokens as a head is wide, so that a norm along the wrong axis has the right shape.
+  expect(boundIn(funcOf(good(program(body, options, params, "D / H")), "forward"))).toEqual({ bound: null, why });
 });
 
 it("a norm over another axis bounds the norm along the width by that of a unit interval", () => {
