@@ -32,7 +32,7 @@ export interface AuditTable {
 
 /** Those that have something to say. */
 export const auditTables = (report: AuditReport): readonly AuditTable[] =>
-  [headTable(report), varianceTable(report), lowrankTable(report), controlTable(report), keptTable(report), noiseTable(report), layerTable(report), biasTable(report)]
+  [headTable(report), varianceTable(report), lowrankTable(report), controlTable(report), keptTable(report), noiseTable(report), slopeTable(report), layerTable(report), biasTable(report)]
     .filter(({ rows }) => rows.length > 0);
 
 export const printAudit = (report: AuditReport): string => {
@@ -135,6 +135,12 @@ const noiseTable = ({ lengths }: AuditReport): AuditTable => {
   const columns = [...right("length"), ...left("gradient"), ...right("ρ", "Var mask", "Var batch", "relative error")];
   return { title: "the whole gradient: ρ = E[Var(approximate | batch)] / Var(exact), ± jackknife error; error of one draw of one sequence", columns, rows };
 };
+
+const slopeTable = ({ lengths }: AuditReport): AuditTable => ({
+  title: "how ρ falls with c: the slope of ln ρ against ln c, all parameters",
+  columns: right("length", "slope"),
+  rows: lengths.flatMap(({ length, slope }) => (slope === null ? [] : [[String(length), digits(slope)]])),
+});
 
 const layerTable = ({ lengths }: AuditReport): AuditTable => {
   const names = lengths[0]?.approximations[0]?.groups.map(({ group }) => group).filter((group) => group !== ALL) ?? [];

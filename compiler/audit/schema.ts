@@ -40,6 +40,8 @@ export interface LengthReport {
   /** Mean loss over the sequences. */
   readonly loss: number;
   readonly kept: readonly KeptReport[];
+  /** Of ln ρ against ln c, least squares over the values of c: all parameters. null for fewer than two. */
+  readonly slope: number | null;
   readonly approximations: readonly ApproximationReport[];
 }
 

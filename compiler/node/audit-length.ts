@@ -14,7 +14,7 @@ import { addHead, startHead } from "../audit/head.ts";
 import type { HeadSums } from "../audit/head.ts";
 import { PROBE, resultName } from "../audit/probe.ts";
 import type { Site } from "../audit/probe.ts";
-import { groupsOf, keptReports, siteReport } from "../audit/summary.ts";
+import { groupsOf, keptReports, siteReport, slopeOf } from "../audit/summary.ts";
 import type { Captured, Numbers } from "../audit/rows.ts";
 import type { ApproximationReport, LengthReport, SiteReport } from "../audit/schema.ts";
 import { everywhere, exactProbe, gradientModule, runnable } from "./audit-model.ts";
@@ -82,9 +82,9 @@ export const auditAt = async (task: LengthTask): Promise<LengthOutcome | string>
       if (made.report !== null) reports.push(made.report);
     }
     const reported = sites.map((site, at) => siteReport(site, measured.heads[at] ?? []));
-    const report = { length, loss: measured.loss, kept: keptReports(reported, settings.cs), approximations: reports };
+    const report = { length, loss: measured.loss, kept: keptReports(reported, settings.cs), slope: slopeOf(reports), approximations: reports };
     const { heldOutBytes } = feeder;
-    return { report, sites: reported, backend: run.executable.backend, dims: Object.fromEntries(module.dims), heldOutBytes, notes: [...notes, ...missed], tried, first: measured.first };
+    return { report, sites: reported, backend: run.executable.backend, dims: Object.fromEntries(module.dims), heldOutBytes, notes: [...feeder.notes, ...notes, ...missed], tried, first: measured.first };
   } finally {
     run.executable.destroy();
   }
@@ -96,6 +96,7 @@ const paramsOf = (module: Module): readonly Param[] => (module.funcs[0]?.params 
 interface Feeder {
   readonly inputs: (sequence: number) => Tensors;
   readonly heldOutBytes: number | null;
+  readonly notes: readonly string[];
 }
 
 const feederOf = (entry: Entry, parameters: Tensors, { text, settings }: LengthTask): Feeder => {
@@ -103,7 +104,9 @@ const feederOf = (entry: Entry, parameters: Tensors, { text, settings }: LengthT
   const part = text === null ? randomText(shape, settings) : splitText(text, shape.window).heldOut;
   const batcher: Batcher = createBatcher(entry, shape, text ?? part);
   const inputs = (sequence: number): Tensors => ({ ...parameters, ...batcher(part, settings.seed, `audit.${sequence}`) });
-  return { inputs, heldOutBytes: text === null ? null : part.length };
+  const overlapping = part.length < settings.sequences * shape.batch * shape.window;
+  const notes = overlapping ? [`${part.length} bytes of held-out text are less than ${settings.sequences} sequences of ${shape.window}: they overlap, and errors are larger than said`] : [];
+  return { inputs, heldOutBytes: text === null ? null : part.length, notes };
 };
 
 /** Bytes that mean nothing, enough for every sequence. */

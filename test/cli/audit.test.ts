@@ -47,6 +47,8 @@ describe("an audit of one layer", () => {
     });
     expect(report.lengths.map(({ length }) => length)).toEqual([8, 16]);
     const [short] = report.lengths;
+    const [few, many] = (short?.approximations ?? []).map(({ groups }) => groups[0]?.rho?.value ?? Number.NaN);
+    expect(short?.slope).toBeCloseTo(Math.log2((many as number) / (few as number)), 10);
     expect(short?.approximations.map(({ policy, kind, parameter }) => [policy, kind, parameter])).toEqual([
       ["sus(c: 2)", "sus", 2], ["sus(c: 4)", "sus", 4], ["lowrank(degree: 2)", "lowrank", 2],
     ]);
@@ -128,6 +130,11 @@ describe("other audits", () => {
     const { out } = await succeed(["audit", model, "--backend", "gpujs:cpu", "--sequences", "2", "--draws", "0"]);
     expect(out).toContain("2 sequences of random tokens");
     expect(out).toContain("note: no text was given");
+  });
+
+  it("says so where the held-out text holds fewer sequences than were asked for", async () => {
+    const { out } = await succeed(["audit", model, "--data", text, "--backend", "gpujs:cpu", "--sequences", "12", "--draws", "0"]);
+    expect(out).toContain("note: 180 bytes of held-out text are less than 12 sequences of 17: they overlap");
   });
 
   it("a bias is no low rank, and costs end where it gets too large", async () => {
