@@ -99,3 +99,27 @@ describe.each(SHAPES)("$mask, $T keys", (shape) => {
     }
   });
 });
+
+describe("samples are unbiased", () => {
+  const shape: Shape = { T: 8, mask: "causal" };
+  const DRAWS = 300;
+
+  test.each(["sus:c=2", "sus:c=2,sampler=bernoulli", "hybrid:c=1.5,degree=0", "hybrid:c=1.5,degree=2"])("%s: the mean of many draws is the exact gradient, up to their noise", (policy) => {
+    // Scores are large enough that the gates of some rows open and those of others do not.
+    const inputs = inputsFor(shape, () => 1.5);
+    const exact = run(moduleOf(shape, "exact"), "grad", inputs);
+    const module = moduleOf(shape, policy);
+    const draw = source(11);
+    const draws = Array.from({ length: DRAWS }, () =>
+      run(module, "grad", new Map(inputs).set("key", Float64Array.from({ length: 4 }, () => Math.floor(draw() * 2 ** 16)))));
+    for (const name of GRADIENTS) {
+      const expected = exact.get(name) ?? new Float64Array();
+      const values = draws.map((results) => results.get(name) ?? new Float64Array());
+      const mean = expected.map((_, i) => values.reduce((sum, each) => sum + (each[i] ?? 0), 0) / DRAWS);
+      const variance = expected.map((_, i) => values.reduce((sum, each) => sum + ((each[i] ?? 0) - (mean[i] ?? 0)) ** 2, 0) / (DRAWS - 1));
+      const noise = Math.sqrt(variance.reduce((sum, v) => sum + v, 0) / DRAWS);
+      expect(noise / norm(expected), name).toBeGreaterThan(1e-3);
+      expect(norm(expected.map((x, i) => x - (mean[i] ?? 0))) / noise, name).toBeLessThan(1.3);
+    }
+  });
+});
