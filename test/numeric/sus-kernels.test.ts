@@ -108,6 +108,21 @@ const weightError = (p: Problem, slots: number, at: number, j: number, weight: n
   return Math.abs(weight - expected) / expected;
 };
 
+it("a key that every row keeps has the sum over all rows as its gradient", async () => {
+  const p = problemOf({ n: 600, d: 4, causal: true, sharpness: 1, c: 4, sampler: "systematic" });
+  const sink = (x: Float64Array, at: (i: number) => boolean): Float64Array => x.map((y, e) => (e % p.d === 0 && at(Math.floor(e / p.d)) ? 5 : y));
+  const func = pairFunc({ copies: 1, n: p.n, d: p.d }, p.attrs);
+  const data = [sink(p.q, () => true), sink(p.k, (j) => j === 0), p.v, key(5), p.dO];
+  const expected = [...interpret(func, namedInputs(data)).results.values()];
+  const slots = expected[0]!.length / p.n;
+  expect(expected[0]!.filter((j, at) => at % slots === 0 && j === 0).length).toBe(p.n);
+  const executable = await createExecutable(programOf(func), "gpujs:webasm");
+  const results = Object.values(await executable.run("test", tensorsFor(func, data)));
+  executable.destroy();
+  // Where one weight is near 1, d_o . v - delta cancels.
+  results.forEach((result, i) => expect(relativeError(asData(result?.data ?? []), expected[i]!), `result ${i}`).toBeLessThan(1e-4));
+});
+
 describe("at length 16384", () => {
   const [n, d, c] = [16_384, 16, 27];
   const attrs = sampledAttrs({ d, causal: true, c, sampler: "systematic" });
