@@ -52,8 +52,11 @@ if (!values.reuse || !existsSync(checkpoint)) {
 }
 const trained = performance.now();
 
+/** One sequence at a time, whatever the batch of the training. */
+const { B: _, ...single } = dims;
 const report = await audit({
   ...model,
+  dims: single,
   checkpoint,
   cs: numbers(values.c),
   lengths: numbers(values.lengths),
