@@ -1,5 +1,5 @@
 /** @file Dropout of attention's weights: o_i = sum_j w_ij z_ij v_j with z_ij = 1 / (1 - rate) where the entry's number
- *  u_ij >= rate, else 0. The numbers are functions of the key and the entry (attention-sampled-draw.ts), so the gradient
+ *  u_ij >= rate, else 0. The numbers are functions of the key and the entry (attention-draw.ts), so the gradient
  *  draws them again, at all entries or at some, and no mask is kept. The log-sum-exp is that of the weights undropped. */
 
 import type { Builder } from "../builder.ts";
@@ -9,8 +9,8 @@ import { COUNTER_HIGH_LIMIT, UNIT } from "../random.ts";
 import { describe, sameType, tensor, withDType } from "../types.ts";
 import type { AttentionSizes } from "./attention-attrs.ts";
 import type { Block } from "./attention-blocks.ts";
-import { DROPOUT_SITE, entryCounters, indexOfHead, uniformOf, uniformsAt, uniformsFor } from "./attention-sampled-draw.ts";
-import type { Extents } from "./attention-sampled-draw.ts";
+import { DROPOUT_SITE, entryCounters, indexOfHead, uniformOf, uniformsAt, uniformsFor } from "./attention-draw.ts";
+import type { Extents } from "./attention-draw.ts";
 import { iota } from "./constant.ts";
 import { max } from "./elementwise.ts";
 import { full, zeros } from "./helpers.ts";

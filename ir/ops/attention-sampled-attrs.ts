@@ -17,7 +17,7 @@ import { COUNTER_HIGH_LIMIT } from "../random.ts";
 import { describe, sameType, tensor } from "../types.ts";
 import { attentionCodecs, attentionSizes, checkAttention, forwardResults, namedBy } from "./attention-attrs.ts";
 import type { AttentionAttrs, AttentionSizes, Named } from "./attention-attrs.ts";
-import { entryCounters } from "./attention-sampled-draw.ts";
+import { entryCounters } from "./attention-draw.ts";
 
 export interface SampledAttrs extends AttentionAttrs {
   /** Kept entries a query row, on average and at most. */

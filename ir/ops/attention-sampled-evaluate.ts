@@ -8,7 +8,7 @@ import type { Row } from "./attention-evaluate.ts";
 import { capacity, sampledOperands, sampledVjpOperands } from "./attention-sampled-attrs.ts";
 import type { SampledAttrs } from "./attention-sampled-attrs.ts";
 import { samplingFlops, slotVjpFlops } from "./attention-sampled-cost.ts";
-import { uniformOf } from "./attention-sampled-draw.ts";
+import { uniformOf } from "./attention-draw.ts";
 import { controlledSample, drawBernoulli, drawSystematic, plainSample } from "./attention-sampled-row.ts";
 
 /** The results of `attention` on the operands that are its own. */

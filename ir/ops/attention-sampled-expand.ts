@@ -13,7 +13,7 @@ import { mixedBy, softmaxOf, typesOf } from "./attention-expand.ts";
 import { led } from "./attention-heads.ts";
 import { capacity, sampledOperands, sampledResults } from "./attention-sampled-attrs.ts";
 import type { SampledAttrs } from "./attention-sampled-attrs.ts";
-import { uniformsFor } from "./attention-sampled-draw.ts";
+import { uniformsFor } from "./attention-draw.ts";
 import { TINY } from "./attention-sampled-row.ts";
 import { abs, max, min, sign } from "./elementwise.ts";
 import { broadcastAlong, full, scaleBy, sumOver, zeros } from "./helpers.ts";

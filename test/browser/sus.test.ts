@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Data } from "../../ir/core.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { attentionSampled } from "../../ir/ops/index.ts";
-import { SAMPLING_SITE } from "../../ir/ops/attention-sampled-draw.ts";
+import { SAMPLING_SITE } from "../../ir/ops/attention-draw.ts";
 import { draw, NUMBERS, UNIT } from "../../ir/random.ts";
 import { tensor } from "../../ir/types.ts";
 import { createExecutable } from "../../runtime/backends.ts";
