@@ -7,7 +7,7 @@ import { notLowrank } from "./head.ts";
 /** A gradient of the whole model with one policy everywhere. */
 export interface Approximation {
   readonly kind: "sus" | "lowrank" | "declared";
-  /** As in a `backward` block; the site's own for `declared`. */
+  /** As in a `backward` block; `declared: ` and the sites' own policies. */
   readonly policy: string;
   /** As `--backward '**=…'` takes it; null for `declared`. */
   readonly rule: string | null;

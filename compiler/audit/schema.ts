@@ -17,7 +17,7 @@ export interface SiteReport extends SiteStatistics {
 
 /** One approximation of the whole model's gradient. */
 export interface ApproximationReport {
-  /** As in a `backward` block: `sus(c: 16)`; `declared` for the model's own rules. */
+  /** As in a `backward` block: `sus(c: 16)`; for the model's own rules `declared: ` and what they were. */
   readonly policy: string;
   readonly kind: "sus" | "lowrank" | "declared";
   /** For charts: c or degree. */

@@ -153,7 +153,7 @@ const measureExact = async (run: Runnable, feeder: Feeder, sites: readonly Site[
 const approximations = async ({ options, dims, settings }: LengthTask, sites: readonly Site[]) => {
   const { tried, notes } = approximationsOf(sites, settings.cs, settings.degrees);
   const own = await gradientModule(options, dims, []);
-  const declared: Approximation = { kind: "declared", policy: "declared", rule: null, parameter: null };
+  const declared: Approximation = { kind: "declared", policy: `declared: ${own.policies.join(", ")}`, rule: null, parameter: null };
   return own.approximate ? { tried: [...tried, declared], notes } : { tried, notes: [...notes, ...own.missed] };
 };
 

@@ -39,6 +39,8 @@ export interface Gradient {
   readonly module: Module;
   /** Is any attention's gradient not the exact one? */
   readonly approximate: boolean;
+  /** Those that were applied, each once: `sus(c: 16)`. */
+  readonly policies: readonly string[];
   /** Where a policy does not apply, and why. */
   readonly missed: readonly string[];
 }
@@ -52,10 +54,12 @@ export const gradientModule = async (options: ModelOptions, dims: Dims, rules: r
     passes: printPipeline(TO_GRADIENT),
   });
   const module = { ...compiled.gradient, funcs: compiled.gradient.funcs.filter(({ name }) => name === "grad") };
-  const missed = compiled.remarks.filter(({ pass, kind }) => pass === rewriteAttentionBackward.name && kind === "missed");
+  const remarks = compiled.remarks.filter(({ pass }) => pass === rewriteAttentionBackward.name);
+  const missed = remarks.filter(({ kind }) => kind === "missed");
+  const policies = remarks.filter(({ kind }) => kind === "applied").flatMap(({ message }) => /^\w+(\([^)]*\))?/.exec(message)?.[0] ?? []);
   const ops = new Set(module.funcs.flatMap((func) => func.ops.map(({ op }) => op.mnemonic)));
   const approximate = [...ops].some((name) => name.startsWith("attention") && name !== attention.mnemonic && name !== attentionVjp.mnemonic);
-  return { module, approximate, missed: missed.map(({ path, message }) => `${path}: ${message}`) };
+  return { module, approximate, policies: [...new Set(policies)], missed: missed.map(({ path, message }) => `${path}: ${message}`) };
 };
 
 export const everywhere = (policy: string): readonly GivenRule[] => [{ pattern: "**", policy }];

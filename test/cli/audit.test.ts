@@ -108,7 +108,7 @@ describe("other audits", () => {
   it("the model's own rules are one more gradient; draws 0 leaves whole gradients out; - is stdout", async () => {
     const own = await succeed(["audit", model, ...small, "--c", "2", "--degree", "0", "--attention-backward", "hybrid:c=2,degree=0", "--json", "-"]);
     const report = JSON.parse(own.out) as AuditReport;
-    expect(report.lengths[0]?.approximations.map(({ policy }) => policy)).toEqual(["sus(c: 2)", "declared"]);
+    expect(report.lengths[0]?.approximations.map(({ policy }) => policy)).toEqual(["sus(c: 2)", "declared: hybrid(c: 2, degree: 0)"]);
     expect(report.lengths[0]?.approximations[1]?.groups[0]?.rho?.value).toBeGreaterThan(0);
     const heads = await succeed(["audit", model, ...small, "--draws", "0", "--json", "-"]);
     expect((JSON.parse(heads.out) as AuditReport).lengths[0]?.approximations).toEqual([]);
