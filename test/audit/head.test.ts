@@ -1,8 +1,9 @@
 /** @file Statistics of heads against dense formulas, against the operation's own gradient, and against drawn gradients. */
 
 import { describe, expect, it } from "vitest";
-import type { Data } from "../../ir/core.ts";
-import { attention } from "../../ir/ops/index.ts";
+import type { Data, TensorType } from "../../ir/core.ts";
+import type { SampledAttrs } from "../../ir/ops/attention-sampled-attrs.ts";
+import { attention, attentionSampled, attentionVjpSampled } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
 import { randomStream } from "../../runtime/random.ts";
 import { addHead, startHead } from "../../compiler/audit/head.ts";
@@ -98,6 +99,34 @@ describe("variance in closed form against drawn masks", () => {
     const drawn = drawnVariance(of, 0, weights, weights.map((row) => row.map(() => 0)), 2, 4000);
     const point = report.sampled.find(({ c, degree }) => c === 2 && degree === null);
     for (const part of ["dq", "dk", "dv"] as const) expect(drawn[part] / (point?.variance[part] as number)).toBeCloseTo(1, 0.9);
+  });
+
+  it("sus, as the operations draw it", () => {
+    const attrs: SampledAttrs = { ...of.site.attrs, c: 2, sampler: "bernoulli", control: [] };
+    const data = (name: string): Data => of.captured(name) as Data;
+    const types = ["q", "k", "v"].map((name) => of.site.types.get(name)!);
+    const run = (key: number) => {
+      const operandTypes = [...types, tensor("i32", [4])];
+      const resultTypes = attentionSampled.infer(operandTypes, attrs) as readonly TensorType[];
+      const operands = [data("q"), data("k"), data("v"), Float64Array.of(key, 2, 3, 4)];
+      const drawn = attentionSampled.evaluate({ operands, operandTypes, resultTypes, attrs, tally: { flops: 0 } });
+      const [o, , kept, weights] = drawn as [Data, Data, Data, Data];
+      const backward = [data("q"), data("k"), data("v"), o, kept, weights, data("d_o")];
+      const backwardTypes = [...types, ...[0, 2, 3].map((i) => resultTypes[i]!), of.site.types.get("d_o")!];
+      return attentionVjpSampled.evaluate({ operands: backward, operandTypes: backwardTypes, resultTypes: types, attrs, tally: { flops: 0 } });
+    };
+    const p = products(of, 0);
+    const exact = gradients(of, 0, softmaxSlope(weights, p), weights);
+    const total = { dq: 0, dk: 0, dv: 0 };
+    const draws = 2000;
+    for (let draw = 0; draw < draws; draw++) {
+      const results = run(draw);
+      (["dq", "dk", "dv"] as const).forEach((part, i) => {
+        total[part] += difference((results[i] as Data).slice(0, exact[part].length), exact[part]) / draws;
+      });
+    }
+    const point = report.sampled.find(({ c, degree }) => c === 2 && degree === null);
+    for (const part of ["dq", "dk", "dv"] as const) expect(total[part] / squared(exact[part]) / (point?.variance[part] as number)).toBeCloseTo(1, 0.9);
   });
 
   it("hybrid, where every row uses its control variate", () => {
