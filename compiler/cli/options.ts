@@ -37,7 +37,7 @@ export const withModelFlags = (command: Command): Command =>
     .option("--dim <NAME=SIZE>", "override a dimension of the model; may be repeated", collect)
     .option("--attention-backward <policy>", "how the gradient of every attention is computed: exact, sus:c=25, lowrank:degree=2, hybrid:c=8,degree=0 or auto:error=0.01")
     .option("--backward <PATH=policy>", "the same for the attention in layers that match, as Block.*.SelfAttention=sus:c=25; may be repeated", collect)
-    .option("--statistics <file>", "what `audit --json` measured of the attention heads, for the policy auto");
+    .option("--statistics <file>", "what `audit --json` measured of the attention heads: auto chooses by it, a refusal cites it");
 
 /** `--dim T=4096 --dim B=2` as `{ T: 4096, B: 2 }`. Throws SQ0008 for anything else. */
 export const parseDims = (flags: readonly string[] = []): Record<string, number> =>

@@ -4,7 +4,7 @@
  *  or stated and tested while running (`guard`). Otherwise, or where it is off by half or more even so, the rewrite is refused
  *  unless `unsafe`. A proven bound is one of scores about 0; without one keys are centred, which makes scores smaller. */
 
-import { approximation, rankOf, relativeError, weightError } from "../../ir/approximation.ts";
+import { approximation, rankOf, relativeError, smallestDegree, weightError } from "../../ir/approximation.ts";
 import type { Coefficients, Family } from "../../ir/approximation.ts";
 import { digits } from "./facts.ts";
 import { boundRemark } from "./gradient-bound.ts";
@@ -36,9 +36,20 @@ export const lowrankPolynomial = (site: AttentionSite, policy: PolicyOf<"lowrank
     return refused("is no approximation here", facts.join("; "), "a larger degree, or normalised queries and keys; or `guard: R` for an R that heads are tested against, or `unsafe: true`");
   }
   if (features === "chebyshev") return refused("needs a bound of the scores for its polynomial", why, "`features: taylor`, or `guard: R`");
-  if (!unsafe) return refused("has no bound of the scores", why, "`guard: R` runs heads exactly whose scores may exceed R; `unsafe: true` does without a bound");
+  if (!unsafe) return refused("has no bound of the scores", [why, ...measuredReason(site, degree)].join("; "), "`guard: R` runs heads exactly whose scores may exceed R; `unsafe: true` does without a bound");
   return { coefficients: approximation(features, degree, 0), centred: true, facts: [`no bound of the scores (${why}), and none was asked for`] };
 };
+
+/** What statistics of this model's heads say about the degree, where there are any. */
+const measuredReason = ({ statistics }: AttentionSite, degree: number): readonly string[] => {
+  if (statistics === null) return [];
+  const most = Math.max(...statistics.heads.map(({ maxScore }) => maxScore));
+  const enough = smallestDegree("taylor", most, ONE_PERCENT, true);
+  const off = relativeError(approximation("taylor", degree, most), most);
+  return [`measured: scores up to ${digits(most)} about their row's mean, where degree ${degree} is off by ${digits(off)} and 1 % takes ${enough === null ? "a degree beyond reason" : `degree ${enough}`}`];
+};
+
+const ONE_PERCENT = 0.01;
 
 const guardedPolynomial = (family: Family, degree: number, guard: number, unsafe: boolean): Polynomial | Refusal => {
   const coefficients = approximation(family, degree, guard);

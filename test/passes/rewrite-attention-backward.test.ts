@@ -31,6 +31,16 @@ backward {\n${backward}\n}\n`;
 const compiled = (backward: string, statistics?: AttentionStatistics): Compiled =>
   compile({ file: "kinds.sq", text: text(backward), stopAfter: "make-step", ...(statistics === undefined ? {} : { statistics }) });
 
+const errorsOf = (backward: string, statistics?: AttentionStatistics): readonly string[] => {
+  try {
+    compiled(backward, statistics);
+  } catch (error) {
+    if (error instanceof DiagnosticError) return error.diagnostics.map(({ code, message, notes, hint }) => [code, message, ...notes, hint].join("\n"));
+    throw error;
+  }
+  return [];
+};
+
 const remarksOf = ({ remarks }: Compiled): readonly string[] =>
   remarks.filter(({ pass }) => pass === "rewrite-attention-backward").map(({ kind, path, message }) => `${kind} ${path}: ${message}`);
 
@@ -125,16 +135,6 @@ describe("functions", () => {
 });
 
 describe("refusals", () => {
-  const errorsOf = (backward: string): readonly string[] => {
-    try {
-      compiled(backward);
-    } catch (error) {
-      if (error instanceof DiagnosticError) return error.diagnostics.map(({ code, message, notes, hint }) => [code, message, ...notes, hint].join("\n"));
-      throw error;
-    }
-    return [];
-  };
-
   test("without a bound of the scores: one error, with the sites and their reasons", () => {
     const [only, ...more] = errorsOf("**: lowrank(degree: 2)");
     expect(more).toEqual([]);
@@ -178,5 +178,6 @@ describe("auto", () => {
     const measured: AttentionStatistics = { version: 1, model: "Kinds", sites: [{ site: "Plain", queries: 64, keys: 64, heads: [head, { ...head, head: 1 }] }] };
     expect(remarksOf(compiled("Plain: auto(variance: 0.3)", measured))[0]).toMatch(/takes sus\(c: 1\): .*measured at n = 64.*variance up by 20 %/);
     expect(() => compiled("Plain: auto(variance: 0.3)", { ...measured, model: "Other" })).toThrow(/the statistics are of the model `Other`/);
+    expect(errorsOf("Plain: lowrank(degree: 2)", measured)[0]).toMatch(/; measured: scores up to 2 about their row's mean, where degree 2 is off by 6\.39 and 1 % takes degree 8\n/);
   });
 });
