@@ -10,8 +10,8 @@ const { values } = parseArgs({
   options: {
     model: { type: "string", default: "examples/gpt.sq" },
     data: { type: "string", default: "node_modules/typescript/lib/*.d.ts" },
-    dim: { type: "string", multiple: true, default: ["T=512", "B=2"] },
-    steps: { type: "string", default: "600" },
+    dim: { type: "string", multiple: true, default: ["T=512", "B=1"] },
+    steps: { type: "string", default: "800" },
     c: { type: "string", default: "8,16,27,64" },
     lengths: { type: "string", default: "128,256,512" },
     sequences: { type: "string", default: "24" },

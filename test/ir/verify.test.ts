@@ -96,10 +96,13 @@ describe("stages", () => {
     const outside = OPS.filter((op) => !STAGES.model.has(op)).map((op) => op.mnemonic);
     expect(outside).toMatchInlineSnapshot(`
       [
+        "features_vjp",
         "softmax_vjp",
         "log_softmax_vjp",
         "cross_entropy_vjp",
         "attention_vjp",
+        "attention_vjp_sampled",
+        "attention_vjp_lowrank",
         "sgd",
         "adamw",
       ]
