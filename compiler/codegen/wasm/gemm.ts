@@ -2,10 +2,10 @@
  *  high-performance matrix multiplication", 2008, with the micro-kernel at 128-bit vectors: eight accumulators, two vectors
  *  of B and one element of A at a time leave five of sixteen registers free, so nothing is spilled).
  *
- *      A block   [rows / 4][depth][4]      B panel   [depth][8]      C   row-major, any row stride
+ *      A block   [rows / 4][depth][4]      B panel   [depth][8]      C   rows of eight neighbours, each row anywhere
  *
  *  The functions here work on one block of A (rows × depth, in the second-level cache) and one panel of B (depth × 8, in the
- *  first); `product.ts` cuts a whole contraction into them. Pointers and strides are bytes. */
+ *  first); `product-code.ts` cuts a whole contraction into them. Pointers and offsets are bytes. */
 
 import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
@@ -18,42 +18,91 @@ const FLOAT = 4;
 
 const i32 = (name: string): Local => ({ name, type: "i32" });
 
-/** gemm_tile(a, b, c, depth, stride, start): C tile (+)= A tile · B panel; `start` 0 adds to what C holds. */
-export const gemmTile = (): WasmFunction => {
-  const f = new FunctionBuilder("gemm_tile", [i32("a"), i32("b"), i32("c"), i32("depth"), i32("stride"), i32("start")]);
-  const [a, b, c, depth, stride, start] = ["a", "b", "c", "depth", "stride", "start"].map((name) => f.parameter(name)) as [number, number, number, number, number, number];
+/** gemm_panel(a, b, c, rows, tiles, depth, start): for each tile of four rows, C (+)= A tile · B panel, where row i of C is
+ *  at c + rows[i]; `start` 0 adds to what C holds. The additions of an element follow the depth, whatever the tiles are. */
+export const gemmPanel = (): WasmFunction => {
+  const names = ["a", "b", "c", "rows", "tiles", "depth", "start"] as const;
+  const f = new FunctionBuilder("gemm_panel", names.map(i32));
+  const [a, b, c, rows, tiles, depth, start] = names.map((name) => f.parameter(name)) as [number, number, number, number, number, number, number];
   const sums = f.locals("v128", "sum", TILE_ROWS * VECTORS);
   const columns = f.locals("v128", "b_", VECTORS);
   const element = f.local("v128", "a_");
-  const row = f.local("i32", "row");
+  const targets = f.locals("i32", "c_", TILE_ROWS);
+  const [at, end, unrolledEnd] = f.locals("i32", "at", 3) as [number, number, number];
   const sum = (r: number, v: number): LocalIndex => sums[r * VECTORS + v] ?? 0;
-  const eachRow = (body: (r: number, v: number) => void): void => {
-    f.get(c).set(row);
+  const eachVector = (body: (target: LocalIndex, sum: LocalIndex, byte: number) => void): void =>
+    targets.forEach((target, r) => columns.forEach((_, v) => body(target, sum(r, v), 16 * v)));
+  const turn = (step: number): void => {
+    columns.forEach((column, v) => f.get(at).op("v128.load", 2, step * TILE_COLUMNS * FLOAT + 16 * v).set(column));
     for (let r = 0; r < TILE_ROWS; r++) {
-      for (let v = 0; v < VECTORS; v++) body(r, v);
-      if (r + 1 < TILE_ROWS) f.get(row).get(stride).op("i32.add").set(row);
-    }
-  };
-  f.get(start).op("i32.eqz");
-  f.block("if", () => eachRow((r, v) => f.get(row).op("v128.load", 2, 16 * v).set(sum(r, v))));
-  const turn = (at: number): void => {
-    columns.forEach((column, v) => f.get(b).op("v128.load", 2, at * TILE_COLUMNS * FLOAT + 16 * v).set(column));
-    for (let r = 0; r < TILE_ROWS; r++) {
-      f.get(a).op("v128.load32_splat", 2, (at * TILE_ROWS + r) * FLOAT).set(element);
+      f.get(a).op("v128.load32_splat", 2, (step * TILE_ROWS + r) * FLOAT).set(element);
       columns.forEach((column, v) => f.get(sum(r, v)).get(element).get(column).op("f32x4.mul").op("f32x4.add").set(sum(r, v)));
     }
   };
-  const loop = (unroll: number): void => {
-    f.block("block", () => {
+  const loop = (unroll: number, limit: LocalIndex): void => {
+    f.get(at).get(limit).op("i32.lt_u");
+    f.block("if", () => {
       f.block("loop", () => {
-        f.get(depth).i32(unroll).op("i32.lt_s").op("br_if", 1);
-        for (let at = 0; at < unroll; at++) turn(at);
-        f.advance(a, unroll * TILE_ROWS * FLOAT).advance(b, unroll * TILE_COLUMNS * FLOAT).advance(depth, -unroll).op("br", 0);
+        for (let step = 0; step < unroll; step++) turn(step);
+        f.advance(a, unroll * TILE_ROWS * FLOAT).advance(at, unroll * TILE_COLUMNS * FLOAT);
+        f.get(at).get(limit).op("i32.lt_u").op("br_if", 0);
       });
     });
   };
-  loop(4);
-  loop(1);
-  eachRow((r, v) => f.get(row).get(sum(r, v)).op("v128.store", 2, 16 * v));
-  return f.finish(true);
+  const bytes = TILE_COLUMNS * FLOAT;
+  f.get(b).get(depth).i32(bytes).op("i32.mul").op("i32.add").set(end);
+  f.get(b).get(depth).i32(-UNROLL).op("i32.and").i32(bytes).op("i32.mul").op("i32.add").set(unrolledEnd);
+  f.block("loop", () => {
+    targets.forEach((target, r) => f.get(c).get(rows).op("i32.load", 2, r * FLOAT).op("i32.add").set(target));
+    f.get(start);
+    f.block("if", () => eachVector((_target, s) => f.splat(0).set(s)), () => eachVector((target, s, byte) => f.get(target).op("v128.load", 2, byte).set(s)));
+    f.get(b).set(at);
+    loop(UNROLL, unrolledEnd);
+    loop(1, end);
+    eachVector((target, s, byte) => f.get(target).get(s).op("v128.store", 2, byte));
+    f.advance(rows, TILE_ROWS * FLOAT).advance(tiles, -1).get(tiles).op("br_if", 0);
+  });
+  return f.finish(false);
+};
+
+const UNROLL = 4;
+
+/** gemm_edge(a, b, c, rows, columns, height, width, depth, start, tile): one tile of which only the first rows and columns
+ *  exist, or whose columns are not neighbours: computed in `tile` (192 bytes of scratch memory), copied element by element. */
+export const gemmEdge = (panel: number): WasmFunction => {
+  const names = ["a", "b", "c", "rows", "columns", "height", "width", "depth", "start", "tile"] as const;
+  const f = new FunctionBuilder("gemm_edge", names.map(i32));
+  const p = Object.fromEntries(names.map((name) => [name, f.parameter(name)])) as Readonly<Record<(typeof names)[number], LocalIndex>>;
+  const [row, column] = f.locals("i32", "index", 2) as [number, number];
+  const bytes = TILE_COLUMNS * FLOAT;
+  const table = TILE_ROWS * bytes;
+  for (let r = 0; r < TILE_ROWS; r++) f.get(p.tile).i32(r * bytes).op("i32.store", 2, table + r * FLOAT);
+  const inTile = (): FunctionBuilder =>
+    f.get(p.tile).get(row).i32(TILE_COLUMNS).op("i32.mul").get(column).op("i32.add").i32(FLOAT).op("i32.mul").op("i32.add");
+  const entry = (base: LocalIndex, index: LocalIndex): FunctionBuilder => f.get(base).get(index).i32(FLOAT).op("i32.mul").op("i32.add").op("i32.load", 2, 0);
+  const inResult = (): void => {
+    f.get(p.c);
+    entry(p.rows, row).op("i32.add");
+    entry(p.columns, column).op("i32.add");
+  };
+  const each = (body: () => void): void => {
+    f.i32(0).set(row);
+    f.while(row, () => f.get(p.height), 1, () => {
+      f.i32(0).set(column);
+      f.while(column, () => f.get(p.width), 1, body);
+    });
+  };
+  f.get(p.start).op("i32.eqz");
+  f.block("if", () =>
+    each(() => {
+      inTile();
+      inResult();
+      f.op("f32.load", 2, 0).op("f32.store", 2, 0);
+    }));
+  f.get(p.a).get(p.b).get(p.tile).get(p.tile).i32(table).op("i32.add").i32(1).get(p.depth).get(p.start).op("call", panel);
+  each(() => {
+    inResult();
+    inTile().op("f32.load", 2, 0).op("f32.store", 2, 0);
+  });
+  return f.finish(false);
 };

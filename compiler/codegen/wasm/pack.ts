@@ -1,0 +1,97 @@
+/** @file Copies a factor of a product into panels: [groups][depth][lanes], lanes being four rows of A or eight columns of B.
+ *
+ *  Where an element lies is read from two tables of byte offsets, one for the lanes and one for the depth, so that any
+ *  strides and any number of axes look the same. What is next to each other in memory decides how it is copied:
+ *
+ *      lanes      the lanes of a group are neighbours: one or two vectors a step of the depth
+ *      depth      four steps of the depth are neighbours: four by four transposed in registers
+ *      neither    element by element
+ *
+ *  pack(to, from, lanes, depths, groups, depth): `lanes` has `groups` · width entries, `depths` has `depth`. */
+
+import { FunctionBuilder } from "./builder.ts";
+import type { LocalIndex } from "./builder.ts";
+import type { WasmFunction } from "./module.ts";
+
+export type Neighbours = "lanes" | "depth" | "neither";
+
+const FLOAT = 4;
+
+export const pack = (neighbours: Neighbours, width: 4 | 8): WasmFunction => {
+  const parameters = ["to", "from", "lanes", "depths", "groups", "depth"] as const;
+  const f = new FunctionBuilder(`pack_${neighbours}_${width}`, parameters.map((name) => ({ name, type: "i32" })));
+  const [to, from, lanes, depths, groups, depth] = parameters.map((name) => f.parameter(name)) as [number, number, number, number, number, number];
+  const group = f.local("i32", "group");
+  const at = f.local("i32", "at");
+  const next = f.local("i32", "next");
+  const lane = f.locals("i32", "lane", neighbours === "lanes" ? 1 : width);
+  const forStep = (steps: number, body: (offset: () => void) => void): void => {
+    f.block("block", () => {
+      f.block("loop", () => {
+        f.get(depth).get(at).op("i32.sub").i32(steps).op("i32.lt_s").op("br_if", 1);
+        body(() => f.get(next).op("i32.load", 2, 0));
+        f.advance(to, steps * width * FLOAT).advance(next, steps * FLOAT).advance(at, steps).op("br", 0);
+      });
+    });
+  };
+  const single = (): void =>
+    forStep(1, (offset) => {
+      lane.forEach((pointer, i) => {
+        f.get(to).get(pointer);
+        offset();
+        f.op("i32.add").op("f32.load", 2, 0).op("f32.store", 2, i * FLOAT);
+      });
+    });
+  f.while(group, () => f.get(groups), 1, () => {
+    lane.forEach((pointer, i) => f.get(from).get(lanes).op("i32.load", 2, i * FLOAT).op("i32.add").set(pointer));
+    f.i32(0).set(at).get(depths).set(next);
+    if (neighbours === "lanes") vectors(f, to, lane[0] ?? 0, width, forStep);
+    if (neighbours === "depth") transposed(f, to, lane, forStep);
+    if (neighbours !== "lanes") single();
+    f.advance(lanes, width * FLOAT);
+  });
+  return f.finish(false);
+};
+
+type ForStep = (steps: number, body: (offset: () => void) => void) => void;
+
+const vectors = (f: FunctionBuilder, to: LocalIndex, first: LocalIndex, width: number, forStep: ForStep): void => {
+  const source = f.local("i32", "source");
+  forStep(1, (offset) => {
+    f.get(first);
+    offset();
+    f.op("i32.add").set(source);
+    for (let byte = 0; byte < width * FLOAT; byte += 16) f.get(to).get(source).op("v128.load", 2, byte).op("v128.store", 2, byte);
+  });
+};
+
+/** Bytes of a shuffle that picks these of eight words. */
+const words = (...picked: readonly number[]): readonly number[] => picked.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
+
+const transposed = (f: FunctionBuilder, to: LocalIndex, lane: readonly LocalIndex[], forStep: ForStep): void => {
+  const offsetLocal = f.local("i32", "offset");
+  const rows = f.locals("v128", "row", 4);
+  const halves = f.locals("v128", "half", 4);
+  const [row0 = 0, row1 = 0, row2 = 0, row3 = 0] = rows;
+  const [half0 = 0, half1 = 0, half2 = 0, half3 = 0] = halves;
+  const shuffle = (a: LocalIndex, b: LocalIndex, picked: readonly number[]): FunctionBuilder => f.get(a).get(b).op("i8x16.shuffle", ...picked);
+  forStep(4, (offset) => {
+    offset();
+    f.set(offsetLocal);
+    for (let quad = 0; quad < lane.length; quad += 4) {
+      rows.forEach((row, i) => f.get(lane[quad + i] ?? 0).get(offsetLocal).op("i32.add").op("v128.load", 2, 0).set(row));
+      shuffle(row0, row1, words(0, 4, 1, 5)).set(half0);
+      shuffle(row2, row3, words(0, 4, 1, 5)).set(half1);
+      shuffle(row0, row1, words(2, 6, 3, 7)).set(half2);
+      shuffle(row2, row3, words(2, 6, 3, 7)).set(half3);
+      const store = (step: number, low: LocalIndex, high: LocalIndex, picked: readonly number[]): void => {
+        f.get(to);
+        shuffle(low, high, picked).op("v128.store", 2, step * lane.length * FLOAT + quad * FLOAT);
+      };
+      store(0, half0, half1, words(0, 1, 4, 5));
+      store(1, half0, half1, words(2, 3, 6, 7));
+      store(2, half2, half3, words(0, 1, 4, 5));
+      store(3, half2, half3, words(2, 3, 6, 7));
+    }
+  });
+};

@@ -1,0 +1,260 @@
+/** @file A whole contraction as one WebAssembly function: cut into blocks that fit the caches, packed, multiplied.
+ *
+ *      name(out, in0, in1, …, begin, end, scratch)      all i32; pointers in bytes
+ *
+ *  Computes the elements of the outermost output axis from begin to end. `scratch` is a region of `scratchBytes` that no
+ *  other thread uses meanwhile, aligned to 16 bytes. It holds, for the blocks at hand, where rows, columns and steps of the
+ *  depth lie (tables of byte offsets), a tile for edges, and the packed factors.
+ *
+ *      for each batch, block of columns, block of the depth: pack b
+ *        for each block of rows: pack a
+ *          for each panel of eight columns: multiply the block of rows with it
+ *
+ *  Each element is summed along the depth in one order, whatever begin and end are. */
+
+import { FunctionBuilder } from "./builder.ts";
+import type { LocalIndex } from "./builder.ts";
+import type { Shared } from "./function-table.ts";
+import { gemmEdge, gemmPanel, TILE_COLUMNS, TILE_ROWS } from "./gemm.ts";
+import type { WasmFunction } from "./module.ts";
+import { pack } from "./pack.ts";
+import type { Neighbours } from "./pack.ts";
+import { countOf } from "./product.ts";
+import type { Axis, OutputGroup, Product } from "./product.ts";
+
+const FLOAT = 4;
+
+/** 512 steps of eight columns of B are 16 KiB, of 128 rows of A 256 KiB: half of the first and second caches of today. */
+const LARGEST = { depth: 512, rows: 128, columns: 1024 } as const;
+
+const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+/** About equal blocks, none larger than the limit. */
+const blockOf = (count: number, limit: number, unit: number): number => roundUp(Math.ceil(count / Math.ceil(count / limit)), unit);
+
+interface Plan {
+  readonly depth: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Byte offsets in the scratch region. */
+  readonly at: Readonly<Record<"rowsA" | "rowsOut" | "columnsB" | "columnsOut" | "depthA" | "depthB" | "tile" | "a" | "b" | "end", number>>;
+}
+
+const planOf = (product: Product): Plan => {
+  const depth = blockOf(countOf(product.depth), LARGEST.depth, 4);
+  const rows = blockOf(countOf(product.rows), LARGEST.rows, TILE_ROWS);
+  const columns = blockOf(countOf(product.columns), LARGEST.columns, TILE_COLUMNS);
+  let next = 0;
+  const take = (bytes: number): number => {
+    const start = next;
+    next += roundUp(bytes, 16);
+    return start;
+  };
+  const [rowsA, rowsOut] = [take(rows * FLOAT), take(rows * FLOAT)];
+  const [columnsB, columnsOut] = [take(columns * FLOAT), take(columns * FLOAT)];
+  const [depthA, depthB] = [take(depth * FLOAT), take(depth * FLOAT)];
+  const tile = take((TILE_COLUMNS + 1) * TILE_ROWS * FLOAT);
+  const [a, b] = [take(rows * depth * FLOAT), take(columns * depth * FLOAT)];
+  return { depth, rows, columns, at: { rowsA, rowsOut, columnsB, columnsOut, depthA, depthB, tile, a, b, end: next } };
+};
+
+export const scratchBytes = (product: Product): number => planOf(product).at.end;
+
+/** `inputs`: how many the kernel has. */
+export const emitProduct = (name: string, product: Product, inputs: number, shared: Shared, exported = true): WasmFunction =>
+  new ProductEmitter(name, product, inputs, shared).emit(exported);
+
+type Range = Readonly<Record<"first" | "limit", LocalIndex>>;
+
+class ProductEmitter {
+  readonly #f: FunctionBuilder;
+  readonly #product: Product;
+  readonly #plan: Plan;
+  readonly #shared: Shared;
+
+  constructor(name: string, product: Product, inputs: number, shared: Shared) {
+    const names = ["out", ...Array.from({ length: inputs }, (_, i) => `in${i}`), "begin", "end", "scratch"];
+    this.#f = new FunctionBuilder(name, names.map((parameter) => ({ name: parameter, type: "i32" })));
+    this.#product = product;
+    this.#plan = planOf(product);
+    this.#shared = shared;
+  }
+
+  emit(exported: boolean): WasmFunction {
+    const { batch, columns, depth, rows } = this.#product;
+    const f = this.#f;
+    const [out, a, b] = f.locals("i32", "base", 3) as [number, number, number];
+    const ranges = { batch: this.#range("batch"), rows: this.#range("rows"), columns: this.#range("columns") };
+    this.#blocks("batch", ranges.batch, 1, (index) => {
+      this.#pointer(out, f.parameter("out"), 0, index, batch, "out");
+      this.#pointer(a, f.parameter(`in${this.#product.a}`), this.#product.aStart, index, batch, "a");
+      this.#pointer(b, f.parameter(`in${this.#product.b}`), this.#product.bStart, index, batch, "b");
+      this.#blocks("column", ranges.columns, this.#plan.columns, (firstColumn, width) => {
+        this.#table(firstColumn, width, TILE_COLUMNS, columns, { columnsB: "b", columnsOut: "out" });
+        const zero = f.local("i32", "none");
+        const all = f.local("i32", "depth");
+        f.i32(0).set(zero).i32(countOf(depth)).set(all);
+        this.#blocks("step", { first: zero, limit: all }, this.#plan.depth, (firstStep, steps) => {
+          this.#table(firstStep, steps, 1, depth, { depthA: "a", depthB: "b" });
+          this.#pack("b", b, width, steps);
+          this.#blocks("row", ranges.rows, this.#plan.rows, (firstRow, height) => {
+            this.#table(firstRow, height, TILE_ROWS, rows, { rowsA: "a", rowsOut: "out" });
+            this.#pack("a", a, height, steps);
+            this.#multiply(out, height, width, steps, firstStep);
+          });
+        });
+      });
+    });
+    return f.finish(exported);
+  }
+
+  /** Flat indices of a group in one item. */
+  #unit(group: OutputGroup): number {
+    const { split, items } = this.#product;
+    return countOf(this.#product[group]) / (group === split ? items : 1);
+  }
+
+  /** The flat indices of a group that begin and end stand for: all, unless it is the group that is split. */
+  #range(group: OutputGroup): Range {
+    const f = this.#f;
+    const [first, limit] = f.locals("i32", group, 2) as [number, number];
+    const unit = this.#unit(group);
+    if (group !== this.#product.split) f.i32(0).set(first).i32(unit).set(limit);
+    else for (const [from, to] of [["begin", first], ["end", limit]] as const) f.get(f.parameter(from)).i32(unit).op("i32.mul").set(to);
+    return { first, limit };
+  }
+
+  /** For each block: where it starts, and how many indices it has. */
+  #blocks(hint: string, { first, limit }: Range, size: number, body: (index: LocalIndex, count: LocalIndex) => void): void {
+    const f = this.#f;
+    const index = f.local("i32", hint);
+    const count = f.local("i32", `${hint}s`);
+    f.get(first).set(index);
+    f.while(index, () => f.get(limit), size, () => {
+      const rest = (): FunctionBuilder => f.get(limit).get(index).op("i32.sub");
+      rest().i32(size);
+      rest().i32(size).op("i32.lt_s").op("select").set(count);
+      body(index, count);
+    });
+  }
+
+  /** Pushes the byte offset of a flat index in one tensor. */
+  #offset(index: LocalIndex, axes: readonly Axis[], tensor: "a" | "b" | "out"): void {
+    const f = this.#f;
+    f.i32(0);
+    let below = 1;
+    axes.toReversed().forEach(({ extent, [tensor]: stride }, i) => {
+      if (stride !== 0) {
+        f.get(index);
+        if (below > 1) f.i32(below).op("i32.div_u");
+        if (i + 1 < axes.length) f.i32(extent).op("i32.rem_u");
+        f.i32(stride * FLOAT).op("i32.mul").op("i32.add");
+      }
+      below *= extent;
+    });
+  }
+
+  #pointer(to: LocalIndex, base: LocalIndex, start: number, index: LocalIndex, axes: readonly Axis[], tensor: "a" | "b" | "out"): void {
+    this.#offset(index, axes, tensor);
+    this.#f.get(base).i32(start * FLOAT).op("i32.add").op("i32.add").set(to);
+  }
+
+  /** Fills tables for `count` indices from `first` on, and repeats the last entry up to a multiple of `unit`. */
+  #table(first: LocalIndex, count: LocalIndex, unit: number, axes: readonly Axis[], tables: Partial<Record<keyof Plan["at"], "a" | "b" | "out">>): void {
+    const f = this.#f;
+    const [i, index, place] = f.locals("i32", "entry", 3) as [number, number, number];
+    f.i32(0).set(i);
+    f.while(i, () => f.get(count).i32(unit - 1).op("i32.add").i32(-unit).op("i32.and"), 1, () => {
+      f.get(i).get(count).i32(1).op("i32.sub");
+      f.get(i).get(count).op("i32.lt_s").op("select").get(first).op("i32.add").set(index);
+      f.get(f.parameter("scratch")).get(i).i32(FLOAT).op("i32.mul").op("i32.add").set(place);
+      for (const [table, tensor] of Object.entries(tables)) {
+        f.get(place);
+        this.#offset(index, axes, tensor);
+        f.op("i32.store", 2, this.#plan.at[table as keyof Plan["at"]]);
+      }
+    });
+  }
+
+  #scratch(table: keyof Plan["at"]): FunctionBuilder {
+    return this.#f.get(this.#f.parameter("scratch")).i32(this.#plan.at[table]).op("i32.add");
+  }
+
+  #pack(factor: "a" | "b", base: LocalIndex, count: LocalIndex, steps: LocalIndex): void {
+    const f = this.#f;
+    const { depth } = this.#product;
+    const [width, lanes, table, depths] =
+      factor === "a" ? ([TILE_ROWS, this.#product.rows, "rowsA", "depthA"] as const) : ([TILE_COLUMNS, this.#product.columns, "columnsB", "depthB"] as const);
+    const neighbours = neighboursOf(lanes, depth, factor, width, this.#unit(factor === "a" ? "rows" : "columns"));
+    const groups = f.local("i32", "groups");
+    const copy = (kind: Neighbours, from: LocalIndex | null, number: () => void): void => {
+      const at = (start: keyof Plan["at"], bytes: () => void): void => {
+        this.#scratch(start);
+        if (from === null) return;
+        f.get(from);
+        bytes();
+        f.op("i32.mul").op("i32.add");
+      };
+      at(factor, () => f.get(steps).i32(width * FLOAT).op("i32.mul"));
+      f.get(base);
+      at(table, () => f.i32(width * FLOAT));
+      this.#scratch(depths);
+      number();
+      f.get(steps).op("call", this.#shared(() => pack(kind, width)));
+    };
+    if (neighbours !== "lanes") return copy(neighbours, null, () => f.get(count).i32(width - 1).op("i32.add").i32(width).op("i32.div_u"));
+    f.get(count).i32(width).op("i32.div_u").set(groups);
+    copy("lanes", null, () => f.get(groups));
+    f.get(count).i32(width).op("i32.rem_u");
+    f.block("if", () => copy("neither", groups, () => f.i32(1)));
+  }
+
+  /** Whole panels of neighbouring columns, and tiles at the edges. */
+  #multiply(out: LocalIndex, height: LocalIndex, width: LocalIndex, steps: LocalIndex, firstStep: LocalIndex): void {
+    const f = this.#f;
+    const { at } = this.#plan;
+    const panel = this.#shared(gemmPanel);
+    const edge = this.#shared(() => gemmEdge(panel));
+    const [column, row, b, columns] = f.locals("i32", "tile", 4) as [number, number, number, number];
+    const rest = (limit: LocalIndex, index: LocalIndex, unit: number): void => {
+      f.get(limit).get(index).op("i32.sub").i32(unit);
+      f.get(limit).get(index).op("i32.sub").i32(unit).op("i32.lt_s").op("select");
+    };
+    const start = (): FunctionBuilder => f.get(firstStep).op("i32.eqz");
+    this.#scratch("b").set(b).i32(0).set(column);
+    f.while(column, () => f.get(width), TILE_COLUMNS, () => {
+      f.get(f.parameter("scratch")).get(column).i32(FLOAT).op("i32.mul").op("i32.add").set(columns);
+      f.i32(0).set(row);
+      f.get(width).get(column).op("i32.sub").i32(TILE_COLUMNS).op("i32.ge_s");
+      f.get(columns).op("i32.load", 2, at.columnsOut + (TILE_COLUMNS - 1) * FLOAT).get(columns).op("i32.load", 2, at.columnsOut).op("i32.sub").i32((TILE_COLUMNS - 1) * FLOAT).op("i32.eq");
+      f.op("i32.and").get(height).i32(TILE_ROWS).op("i32.ge_s").op("i32.and");
+      f.block("if", () => {
+        this.#scratch("a").get(b).get(out).get(columns).op("i32.load", 2, at.columnsOut).op("i32.add");
+        this.#scratch("rowsOut").get(height).i32(TILE_ROWS).op("i32.div_u").get(steps);
+        start().op("call", panel);
+        f.get(height).i32(-TILE_ROWS).op("i32.and").set(row);
+      });
+      f.while(row, () => f.get(height), TILE_ROWS, () => {
+        this.#scratch("a").get(row).get(steps).op("i32.mul").i32(FLOAT).op("i32.mul").op("i32.add").get(b).get(out);
+        this.#scratch("rowsOut").get(row).i32(FLOAT).op("i32.mul").op("i32.add").get(columns).i32(at.columnsOut).op("i32.add");
+        rest(height, row, TILE_ROWS);
+        rest(width, column, TILE_COLUMNS);
+        f.get(steps);
+        start();
+        this.#scratch("tile").op("call", edge);
+      });
+      f.get(b).get(steps).i32(TILE_COLUMNS * FLOAT).op("i32.mul").op("i32.add").set(b);
+    });
+  }
+}
+
+/** Which neighbours every group of `width` lanes, or every four steps of the depth, surely are in memory. Groups of lanes
+ *  start at multiples of `unit` and of `width` after those. */
+const neighboursOf = (lanes: readonly Axis[], depth: readonly Axis[], factor: "a" | "b", width: number, unit: number): Neighbours => {
+  const runs = (axes: readonly Axis[], together: number): boolean => {
+    const inner = axes.at(-1);
+    return inner !== undefined && inner[factor] === 1 && (axes.length === 1 || inner.extent % together === 0);
+  };
+  if (runs(lanes, width) && (lanes.length === 1 || unit % width === 0)) return "lanes";
+  return runs(depth, 4) ? "depth" : "neither";
+};

@@ -1,0 +1,75 @@
+/** @file Products in WebAssembly: any order of axes, edges of tiles and blocks, every split, against float64. */
+
+import { describe, expect, it } from "vitest";
+import { evaluateKernel } from "../../compiler/codegen/evaluate-kernel.ts";
+import { productOf } from "../../compiler/codegen/wasm/product.ts";
+import type { ProductKernel } from "../../compiler/codegen/wasm/product.ts";
+import type { Kernel } from "../../compiler/codegen/kernel.ts";
+import { contraction, elementsOf, runProduct } from "./wasm-product-tools.ts";
+
+const generator = (seed: number): (() => number) => {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+};
+
+const recognised = (kernel: Kernel): ProductKernel => {
+  const found = productOf(kernel);
+  if (found === null) throw new Error("not recognised");
+  return found;
+};
+
+const dataFor = (kernel: Kernel, random: () => number): readonly Float64Array[] =>
+  kernel.inputs.map((input) => Float64Array.from({ length: elementsOf(input.shape) }, () => Math.fround(2 * random() - 1)));
+
+/** Against float64: an error of one unit in the last place an addition would be `depth` · 6e-8. */
+const check = (kernel: Kernel, cuts: readonly number[] = [], random = generator(1)): void => {
+  const inputs = dataFor(kernel, random);
+  const { product } = recognised(kernel);
+  const [got, wanted] = [runProduct(kernel, product, inputs, cuts), evaluateKernel(kernel, inputs)];
+  let worst = 0;
+  wanted.forEach((value, i) => (worst = Math.max(worst, Math.abs(value - (got[i] ?? Number.NaN)))));
+  expect(got.every(Number.isFinite)).toBe(true);
+  expect(worst).toBeLessThan(1e-5 * Math.sqrt(Math.max(...kernel.inputs.flatMap((input) => input.shape))));
+};
+
+describe("a matrix product", () => {
+  const shapes = [[4, 8, 128], [5, 9, 128], [3, 17, 100], [129, 8, 8], [3, 1030, 4], [133, 40, 3], [7, 11, 1030], [64, 64, 2]] as const;
+  it.each(shapes)("of %i rows, %i columns, depth %i, with every order of axes", (m, n, k) => {
+    for (const a of ["mk", "km"]) for (const b of ["kn", "nk"]) for (const out of ["mn", "nm"]) check(contraction(a, b, out, { m, n, k }));
+  });
+});
+
+describe("labels in any order", () => {
+  const random = generator(7);
+  const shuffled = (labels: string): string => [...labels].map((label) => ({ label, key: random() })).sort((x, y) => x.key - y.key).map(({ label }) => label).join("");
+  const some = (labels: string): string => [...labels].filter(() => random() < 0.7).join("");
+  const size = (): number => 1 + Math.floor(9 * random());
+  it("agree with float64, whole and in pieces", () => {
+    let tried = 0;
+    for (let i = 0; i < 400; i++) {
+      const [batch, rows, columns, depth] = [some("bc"), some("mp") || "m", some("nq") || "n", some("kl") || "k"];
+      const sizes = Object.fromEntries([..."bcmpnqkl"].map((label) => [label, size()]));
+      const kernel = contraction(shuffled(batch + rows + depth), shuffled(batch + columns + depth), shuffled(batch + rows + columns), sizes);
+      const work = elementsOf(Object.entries(sizes).flatMap(([label, extent]) => ((batch + rows + columns + depth).includes(label) ? [extent] : [])));
+      if (work > 60_000 || productOf(kernel) === null) continue;
+      const items = recognised(kernel).product.items;
+      const cut = Math.floor(random() * (items + 1));
+      check(kernel, i % 2 === 0 ? [] : [cut, cut], random);
+      tried++;
+    }
+    expect(tried).toBeGreaterThan(50);
+  });
+});
+
+it("the bits of a result do not depend on how it is split", () => {
+  for (const [a, b, out] of [["mk", "kn", "mn"], ["km", "nk", "nm"], ["bmk", "bkn", "bmn"], ["mk", "bkn", "bmn"]] as const) {
+    const kernel = contraction(a, b, out, { b: 5, m: 21, n: 19, k: 1100 });
+    const inputs = dataFor(kernel, generator(3));
+    const { product } = recognised(kernel);
+    const whole = runProduct(kernel, product, inputs, []);
+    for (const cuts of [[1], [2, 3], [1, 2, 3, 4]]) expect(runProduct(kernel, product, inputs, cuts)).toEqual(whole);
+  }
+});
