@@ -1,5 +1,5 @@
-/** @file What `npm start` runs: compile a GPT, train it on text that is already on disk, let it write. Each step is a
- *  command of `subquad`, printed before it runs, so that it can be repeated by hand. */
+/** @file What `npm start` runs: compile a GPT, train it on text that is already on disk, let it write, and measure what
+ *  approximate gradients would have been like. Each step is a command of `subquad`, printed before it runs, so that it can be repeated by hand. */
 
 import { main } from "../compiler/cli/main.ts";
 import { processIo } from "../compiler/cli/io.ts";
@@ -11,6 +11,7 @@ const STEPS: readonly (readonly string[])[] = [
   ["compile", "examples/gpt.sq", "-o", "build/gpt"],
   ["train", "examples/gpt.sq", "--data", TEXT, "--dim", "B=4", "--steps", "600", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
   ["sample", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--prompt", "interface ", "--bytes", "300"],
+  ["audit", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--data", TEXT, "--c", "4,8,16", "--degree", "2", "--sequences", "8", "--html", "build/audit.html"],
 ];
 
 const quoted = (word: string): string => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`);

@@ -83,14 +83,36 @@ export interface OptimizerSpec {
   readonly state: readonly { readonly name: string; readonly shape: readonly number[] }[];
 }
 
-export interface Program {
+/** A program but for its kernels: what every backend's programs have. */
+export interface ProgramHead {
   readonly version: 1;
   readonly model: string;
   readonly dims: Readonly<Record<string, number>>;
   readonly parameters: readonly ParameterSpec[];
   readonly optimizer: OptimizerSpec | null;
-  readonly kernels: readonly KernelSource[];
   readonly entries: Readonly<Record<string, Entry>>;
+}
+
+/** For gpu.js. */
+export interface Program extends ProgramHead {
+  readonly kernels: readonly KernelSource[];
+}
+
+/** One kernel of a WebAssembly module: an exported function `name(out, in0, in1, …, begin, end, scratch)` of pointers in
+ *  bytes, which computes the items from begin to end; any split of the items over threads gives the same numbers. */
+export interface WasmKernel {
+  readonly name: string;
+  /** What begin and end count. */
+  readonly items: number;
+  /** Bytes of memory of its own that a call needs, aligned to 16; 0: the function has no parameter `scratch`. */
+  readonly scratchBytes: number;
+}
+
+/** For the backend `wasm`. */
+export interface WasmProgram extends ProgramHead {
+  /** The module; it imports `env.memory`. */
+  readonly wasm: Uint8Array<ArrayBuffer>;
+  readonly kernels: readonly WasmKernel[];
 }
 
 /** A program ready to run on one backend. Inputs and outputs by name; a missing, extra or misshapen input is an error. */

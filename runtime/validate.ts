@@ -1,7 +1,7 @@
 /** @file What enters an entry point is checked against its ports, all of it, before anything runs: kernels read memory
  *  without looking, so a wrong shape or an index beyond a table would give wrong numbers rather than an error. */
 
-import type { Entry, HostTensor, InputPort, Port, Program, Tensors } from "./abi.ts";
+import type { Entry, HostTensor, InputPort, Port, ProgramHead, Tensors } from "./abi.ts";
 import { RuntimeError } from "./errors.ts";
 import { elementCount } from "./tensors.ts";
 
@@ -15,7 +15,7 @@ const ACCEPTED: Record<Port["dtype"], readonly HostTensor["dtype"][]> = {
 };
 
 /** @throws RuntimeError SQ0706 when the program has no such entry point. */
-export function entryOf(program: Program, name: string): Entry {
+export function entryOf(program: ProgramHead, name: string): Entry {
   const entry = Object.hasOwn(program.entries, name) ? program.entries[name] : undefined;
   if (entry !== undefined) return entry;
   const known = Object.keys(program.entries).join(", ");

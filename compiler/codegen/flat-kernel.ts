@@ -23,14 +23,20 @@ export interface FlatKernel {
 const AXIS_LIMIT = 2 ** 22;
 const MAX_AXES = 3;
 
-export const flattenKernel = (kernel: Kernel): FlatKernel => {
+/** The graph of a kernel after merging, before it is fitted to threads: any number of axes, divisions as they were. */
+export const mergedGraph = (kernel: Kernel): FlatKernel => {
   const pool = new ExprPool();
   const inputs = kernel.inputs.map((input) => ({ ...input, name: pool.declare(input.name) }));
   const { loops: axes, at } = pool.loops(kernel.axes);
   const graph = pool.adopt(kernel.body, new Map(kernel.axes.map((axis, i) => [axis.name, at[i] ?? pool.constant(0)])));
-  const merged = fitAxes(pool, mergeAxes(pool, { axes, body: flattenLoads(pool, graph, kernel.inputs) }));
-  const plain = nestLoops(pool, withoutDivision(pool, merged.body));
-  return { pool, inputs, axes: merged.axes, body: schedule(pool, plain, merged.axes) };
+  return { pool, inputs, ...mergeAxes(pool, { axes, body: flattenLoads(pool, graph, kernel.inputs) }) };
+};
+
+export const flattenKernel = (kernel: Kernel): FlatKernel => {
+  const { pool, inputs, ...merged } = mergedGraph(kernel);
+  const { axes, body } = fitAxes(pool, merged);
+  const plain = nestLoops(pool, withoutDivision(pool, body));
+  return { pool, inputs, axes, body: schedule(pool, plain, axes) };
 };
 
 /** Rebuilds a graph bottom-up; `change` sees every node over its rebuilt children. What replaces a node keeps its name. */
@@ -152,7 +158,7 @@ const fitAxes = (pool: ExprPool, { axes, body }: Body): Body => {
 };
 
 /** A reduction over several loops as one inside the other: what only depends on the outer loop can then be hoisted. */
-const nestLoops = (pool: ExprPool, root: Expr): Expr =>
+export const nestLoops = (pool: ExprPool, root: Expr): Expr =>
   rewrite(pool, root, (e) =>
     e.kind === "reduce" ? e.loops.reduceRight<Expr>((body, loop) => pool.reduce(e.fn, [loop], body), e.body) : e,
   );

@@ -27,10 +27,14 @@ interface Known {
 
 export class KernelTable {
   readonly kernels: Kernel[] = [];
-  readonly sources: KernelSource[] = [];
   readonly #byTree = new Map<string, Known>();
   readonly #byStructure = new Map<string, number>();
   readonly #namer = new Namer();
+
+  /** The kernels as gpu.js takes them. */
+  sources(): readonly KernelSource[] {
+    return this.kernels.map(emitGpujs);
+  }
 
   /** The kernel that computes `root`. */
   use(root: Operation, inlineProducer: InlineProducer): KernelUse {
@@ -48,7 +52,6 @@ export class KernelTable {
     if (same !== undefined) return { kernel: same, leaves: built.leaves };
     const kernel = { ...built.kernel, name: this.#namer.unique(wanted) };
     const index = this.kernels.push(kernel) - 1;
-    this.sources.push(emitGpujs(kernel));
     this.#byStructure.set(key, index);
     return { kernel: index, leaves: built.leaves };
   }

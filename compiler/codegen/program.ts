@@ -4,13 +4,19 @@ import type { Func, Module, Param } from "../../ir/core.ts";
 import { InternalError } from "../../ir/diagnostic.ts";
 import { optimizerOf } from "../../ir/optimizer-spec.ts";
 import * as poly from "../../ir/poly.ts";
-import type { OptimizerSpec, ParameterSpec, Program } from "../../runtime/abi.ts";
+import type { OptimizerSpec, ParameterSpec, Program, ProgramHead } from "../../runtime/abi.ts";
 import { generateEntry } from "./entry.ts";
 import { parseInitializer } from "./initializer.ts";
 import { KernelTable } from "./kernel-table.ts";
 
 /** `module` satisfies the stage `kernel` and has been through `fuse` (without it, every operation is a kernel). */
 export const generateProgram = (module: Module): Program => {
+  const { table, ...program } = tabulate(module);
+  return { ...program, kernels: table.sources() };
+};
+
+/** All of a program but the code of its kernels. */
+export const tabulate = (module: Module): ProgramHead & { readonly table: KernelTable } => {
   const table = new KernelTable();
   const entries = module.funcs.map((func) => generateEntry(func, table));
   return {
@@ -19,8 +25,8 @@ export const generateProgram = (module: Module): Program => {
     dims: Object.fromEntries(module.dims),
     parameters: parametersOf(module),
     optimizer: optimizerSpec(module),
-    kernels: table.sources,
     entries: Object.fromEntries(entries.map((entry) => [entry.name, entry])),
+    table,
   };
 };
 

@@ -7,6 +7,9 @@ import { OPS } from "../../ir/ops/index.ts";
 import { symbolsOf } from "../../ir/poly.ts";
 import { elements } from "../../ir/types.ts";
 
+/** Ops whose rule is an estimate of the derivative on purpose; the tests of the estimator are in sus.test.ts. */
+export const ESTIMATED: readonly string[] = ["attention_sampled"];
+
 export interface Case {
   readonly label: string;
   readonly op: AnyOp;

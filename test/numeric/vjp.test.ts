@@ -10,14 +10,11 @@ import { full } from "../../ir/ops/helpers.ts";
 import { sameType } from "../../ir/types.ts";
 import { reverse } from "./reverse.ts";
 import { casesOf, dataOf, exampleData, makeFunc, namedInputs, relativeError } from "./support.ts";
-import { resultTypesOf, source, typesOf } from "./support.ts";
+import { ESTIMATED, resultTypesOf, source, typesOf } from "./support.ts";
 import type { Case } from "./support.ts";
 
 const TOLERANCE = 1e-6;
 const STEP = 1e-3;
-
-/** Ops whose rule is an estimate of the derivative on purpose; the tests of the estimator are in sus.test.ts. */
-const ESTIMATED = ["attention_sampled"];
 
 const DIFFERENTIABLE = OPS.filter((op) => op.vjp !== "inactive" && !ESTIMATED.includes(op.mnemonic));
 

@@ -102,6 +102,15 @@ export class FunctionBuilder {
     });
   }
 
+  /** for (index = 0; index < count; index += step) body; at least once. */
+  repeat(index: LocalIndex, count: number, step: number, body: () => void): this {
+    this.i32(0).set(index);
+    return this.block("loop", () => {
+      body();
+      this.get(index).i32(step).op("i32.add").tee(index).i32(count).op("i32.lt_s").op("br_if", 0);
+    });
+  }
+
   finish(exported: boolean, results: readonly ValueType[] = []): WasmFunction {
     return { name: this.name, parameters: this.#parameters, results, locals: this.#locals, body: this.#body, exported };
   }

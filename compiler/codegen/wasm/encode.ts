@@ -73,7 +73,6 @@ const IMMEDIATES: { readonly [I in Immediate]: (out: Bytes, instruction: Instruc
   zero: (out) => out.byte(0),
   "two-zeros": (out) => out.bytes([0, 0]),
   local: (out, { values: [index = 0] }) => out.unsigned(index),
-  global: (out, { values: [index = 0] }) => out.unsigned(index),
   function: (out, { values: [index = 0] }) => out.unsigned(index),
   label: (out, { values: [index = 0] }) => out.unsigned(index),
   memory: (out, { values: [align = 0, offset = 0] }) => (out.unsigned(align), out.unsigned(offset)),

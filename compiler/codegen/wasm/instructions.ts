@@ -4,10 +4,10 @@
 export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
 
 /** What follows an opcode.
- *  local, global, function, label: an index.   memory: alignment (log2) and offset.   lane: one byte.   memory-lane: both.
+ *  local, function, label: an index.   memory: alignment (log2) and offset.   lane: one byte.   memory-lane: both.
  *  shuffle: 16 lanes.   block: the type a block leaves ("" for none).   i32, f32, v128: a constant. */
 export type Immediate =
-  | "none" | "local" | "global" | "function" | "label" | "memory" | "lane" | "memory-lane" | "shuffle" | "block" | "i32" | "f32" | "v128" | "zero" | "two-zeros";
+  | "none" | "local" | "function" | "label" | "memory" | "lane" | "memory-lane" | "shuffle" | "block" | "i32" | "f32" | "v128" | "zero" | "two-zeros";
 
 export interface Opcode {
   readonly bytes: readonly number[];
@@ -40,8 +40,6 @@ export const OPCODES = {
   "local.get": plain(0x20, "local"),
   "local.set": plain(0x21, "local"),
   "local.tee": plain(0x22, "local"),
-  "global.get": plain(0x23, "global"),
-  "global.set": plain(0x24, "global"),
   "i32.load": plain(0x28, "memory"),
   "f32.load": plain(0x2a, "memory"),
   "f64.load": plain(0x2b, "memory"),
@@ -116,8 +114,11 @@ export const OPCODES = {
   "f64x2.extract_lane": simd(33, "lane"),
   "f64x2.replace_lane": simd(34, "lane"),
   "i32x4.eq": simd(55),
+  "i32x4.ne": simd(56),
   "i32x4.lt_s": simd(57),
   "i32x4.gt_s": simd(59),
+  "i32x4.le_s": simd(61),
+  "i32x4.ge_s": simd(63),
   "f32x4.eq": simd(65),
   "f32x4.ne": simd(66),
   "f32x4.lt": simd(67),
@@ -154,6 +155,8 @@ export const OPCODES = {
   "i32x4.add": simd(174),
   "i32x4.sub": simd(177),
   "i32x4.mul": simd(181),
+  "i32x4.min_s": simd(182),
+  "i32x4.max_s": simd(184),
   "i64x2.shl": simd(203),
   "i64x2.shr_s": simd(204),
   "i64x2.shr_u": simd(205),

@@ -37,7 +37,6 @@ const operandsText = ({ op, values, type }: Instruction, func: WasmFunction, mod
       return floatText(Math.fround(first));
     case "block":
       return type === undefined || type === "" ? "" : `(result ${type})`;
-    case "global":
     case "label":
     case "lane":
     case "shuffle":
