@@ -1,0 +1,123 @@
+/** @file Kernel → WebAssembly: a function over loops, `name(out, in0, in1, …, begin, end)`.
+ *
+ *  Pointers are bytes; begin and end bound the outermost axis, so that threads can share a kernel. Four neighbouring elements
+ *  are computed at a time where that pays: of the innermost axis, or else of a sum's own loop, which then has partial sums in
+ *  a fixed order (`reduce-lanes.ts`). Either way an element is the same whoever computes it: no result depends on begin
+ *  and end. */
+
+import { InternalError } from "../../../ir/diagnostic.ts";
+import type { Expr, Kernel, Loop } from "../kernel.ts";
+import { FunctionBuilder } from "./builder.ts";
+import type { LocalIndex } from "./builder.ts";
+import { ExpressionEmitter } from "./emit-expression.ts";
+import type { FunctionTable } from "./function-table.ts";
+import { Kinds } from "./kinds.ts";
+import { LaneView, scalarCost } from "./lanes.ts";
+import type { Local, WasmFunction } from "./module.ts";
+import { loopNest } from "./nest.ts";
+import type { Width } from "./operations.ts";
+import { costAcross } from "./reduce-lanes.ts";
+
+export interface EmittedKernel {
+  readonly func: WasmFunction;
+  /** What begin and end count: the extent of the outermost axis, 1 for a scalar. */
+  readonly items: number;
+}
+
+const FLOAT = 4;
+const LANES = 4;
+
+const i32 = (name: string): Local => ({ name, type: "i32" });
+
+export const emitKernel = (kernel: Kernel, table: FunctionTable, exported = true): EmittedKernel => {
+  const { inputs, axes, body } = loopNest(kernel);
+  const names = inputs.map((_, i) => `in${i}`);
+  const f = new FunctionBuilder(kernel.name, ["out", ...names, "begin", "end"].map(i32));
+  const kinds = new Kinds(inputs, body);
+  const inner = axes.at(-1);
+  const lanes = inner === undefined || inner.extent < LANES ? null : new LaneView(inner.name, kinds, inputs);
+  const element = elementOf(body, axes.length);
+  const plan = lanes !== null && paysOff(lanes, kinds, element, inputs) ? lanes : null;
+  const emitter = new ExpressionEmitter({ f, kinds, inputs, table, pointers: names.map((name) => f.parameter(name)), lanes: plan });
+  new NestEmitter(f, axes, emitter, plan).emit(body);
+  return { func: f.finish(exported), items: axes[0]?.extent ?? 1 };
+};
+
+/** What is evaluated at every turn of the innermost axis. */
+const elementOf = (body: Expr, depth: number): Expr => {
+  if (depth === 0) return body;
+  if (body.kind === "let") return elementOf(body.body, depth);
+  if (body.kind === "reduce") return elementOf(body.body, depth - 1);
+  throw new InternalError("a kernel without its axes");
+};
+
+const paysOff = (lanes: LaneView, kinds: Kinds, element: Expr, inputs: Kernel["inputs"]): boolean => {
+  const alone = (e: Expr): number => scalarCost(e, (reduce) => costAcross(reduce, kinds, inputs));
+  return lanes.cost(element, alone) < 0.9 * LANES * alone(element);
+};
+
+class NestEmitter {
+  readonly #f: FunctionBuilder;
+  readonly #axes: readonly Loop[];
+  readonly #emitter: ExpressionEmitter;
+  readonly #lanes: LaneView | null;
+  readonly #out: LocalIndex;
+
+  constructor(f: FunctionBuilder, axes: readonly Loop[], emitter: ExpressionEmitter, lanes: LaneView | null) {
+    this.#f = f;
+    this.#axes = axes;
+    this.#emitter = emitter;
+    this.#lanes = lanes;
+    this.#out = f.parameter("out");
+  }
+
+  emit(body: Expr): void {
+    const f = this.#f;
+    const inner = this.#axes.slice(1).reduce((product, { extent }) => product * extent, 1);
+    if (this.#axes.length > 0) f.get(this.#out).get(f.parameter("begin")).i32(inner * FLOAT).op("i32.mul").op("i32.add").set(this.#out);
+    this.#level(body, 0);
+  }
+
+  #level(body: Expr, depth: number): void {
+    if (body.kind === "let" && depth < this.#axes.length) {
+      this.#emitter.define(body.name, body.value, 1);
+      return this.#level(body.body, depth);
+    }
+    const axis = this.#axes[depth];
+    if (axis === undefined) return this.#store(body, 1);
+    if (body.kind !== "reduce") throw new InternalError("a kernel without its axes");
+    const index = this.#f.local("i32", axis.name);
+    this.#emitter.hold(axis.name, index, "i32");
+    const isInner = depth === this.#axes.length - 1;
+    if (isInner && this.#lanes !== null) this.#vectors(body.body, index, depth === 0 ? null : axis.extent);
+    else this.#loop(body.body, index, axis, depth);
+  }
+
+  #loop(body: Expr, index: LocalIndex, { extent }: Loop, depth: number): void {
+    const f = this.#f;
+    const turn = (): void => this.#level(body, depth + 1);
+    if (depth > 0) f.repeat(index, extent, 1, turn);
+    else f.get(f.parameter("begin")).set(index).while(index, () => f.get(f.parameter("end")), 1, turn);
+  }
+
+  /** Four elements at a time, then one by one. `extent` null: from begin to end. Each element is stored once, after all that it
+   *  reads is read, so that `out` may be an input which is read at the element's own place. */
+  #vectors(body: Expr, index: LocalIndex, extent: number | null): void {
+    const f = this.#f;
+    const begin = f.parameter("begin");
+    const limit = (less: number): void => void (extent === null ? f.get(f.parameter("end")).i32(less).op("i32.sub") : f.i32(extent - less));
+    if (extent === null) f.get(begin);
+    else f.i32(0);
+    f.set(index).while(index, () => limit(LANES - 1), LANES, () => this.#store(body, LANES));
+    if (extent !== null && extent % LANES === 0) return;
+    f.while(index, () => limit(0), 1, () => this.#emitter.withoutLanes(() => this.#store(body, 1)));
+  }
+
+  #store(body: Expr, width: Width): void {
+    const f = this.#f;
+    const element = this.#emitter.unlet(body, width);
+    f.get(this.#out);
+    this.#emitter.value(element, "f32", width);
+    f.op(width === 1 ? "f32.store" : "v128.store", 2, 0).advance(this.#out, width * FLOAT);
+  }
+}
