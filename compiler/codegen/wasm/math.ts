@@ -31,7 +31,7 @@ export type MathName = keyof typeof MATH;
 export const MATH_NAMES = Object.keys(MATH) as readonly MathName[];
 
 /** `math_<name>`: v128 parameters, one v128 result. */
-const mathFunction = (name: MathName): WasmFunction => {
+export const mathFunction = (name: MathName): WasmFunction => {
   const { operands, lanes }: MathFunction = MATH[name];
   const f = new FunctionBuilder(`math_${name}`, operands.map((operand): Local => ({ name: operand, type: "v128" })));
   const [x, y = x] = operands.map((operand): Lanes => (g) => void g.get(f.parameter(operand)));
