@@ -1,16 +1,18 @@
 /** @file The backends there are, as data: where each runs, how to tell whether it does, how to add it. `subquad doctor`
  *  prints this table; `createExecutable` reads it. */
 
-import type { Executable, Program } from "./abi.ts";
+import type { Executable, Program, WasmProgram } from "./abi.ts";
 import { reasonOf, RuntimeError } from "./errors.ts";
 import { createGpuJsExecutable } from "./gpujs/executable.ts";
 import { loadGpuJs } from "./gpujs/load.ts";
 import { MODES, type ModeName } from "./gpujs/modes.ts";
+import { createWasmExecutable, missingWasm } from "./wasm/executable.ts";
 
 export interface Backend {
   /** As given to `--backend`: `gpujs:webasm`. */
   readonly name: string;
-  readonly mode: ModeName;
+  /** The mode of gpu.js; null for Subquad's own. */
+  readonly mode: ModeName | null;
   readonly summary: string;
   /** null when it runs here, otherwise why it does not. */
   readonly missing: () => Promise<string | null>;
@@ -33,13 +35,22 @@ function backend(mode: ModeName, missing: Backend["missing"], install: string): 
   return { name: `gpujs:${mode}`, mode, summary: MODES[mode].note, missing, install };
 }
 
-/** Best first: `gpujs` takes the first that runs here. */
+const WASM: Backend = {
+  name: "wasm",
+  mode: null,
+  summary: "WebAssembly with SIMD, one thread, without gpu.js: products of matrices in tiles",
+  missing: async () => missingWasm(),
+  install: "any current Node or browser has WebAssembly SIMD",
+};
+
+/** Best first: `gpujs` takes the first of its own that runs here. */
 export const BACKENDS: readonly Backend[] = [
   backend("webgpu", missingWebGpu, "a browser with WebGPU; in Node `npm install webgpu` (override gpu.js's pin) and a Vulkan, Metal or D3D12 driver"),
   backend("webgl2", missingWebGl2, "a browser; in Node there is no WebGL 2"),
   backend("headlessgl", missingHeadlessGl, "in Node on Linux: `apt-get install libxi-dev xvfb`, `npm install gl` without the override, run under `xvfb-run`"),
   backend("webasm", missingWebAssembly, "any current Node or browser has WebAssembly SIMD"),
   backend("cpu", async () => null, ""),
+  WASM,
 ];
 
 /** Every backend: there or not, and why. */
@@ -52,10 +63,12 @@ export async function probeBackends(): Promise<BackendReport[]> {
   );
 }
 
-/** Prepares a program for a backend by name: `gpujs:cpu`, `gpujs:webasm`, …, or `gpujs` for the best one there is.
- *  @throws RuntimeError SQ0701 unknown name, SQ0702 not available on this machine (with the reason and how to get it). */
-export async function createExecutable(program: Program, name: string): Promise<Executable> {
-  if (name === "gpujs") return createGpuJsExecutable(program, await bestMode());
+/** Prepares a program for a backend by name: `gpujs:cpu`, `gpujs:webasm`, …, or `gpujs` for the best one there is; a program
+ *  made for WebAssembly runs on `wasm`, and on nothing else.
+ *  @throws RuntimeError SQ0701 unknown name, SQ0702 not available on this machine (with the reason and how to get it), or
+ *  the program was compiled for another backend. */
+export async function createExecutable(program: Program | WasmProgram, name: string): Promise<Executable> {
+  if (name === "gpujs") return createGpuJsExecutable(forGpuJs(program, name), await bestMode());
   const found = BACKENDS.find((candidate) => candidate.name === name);
   if (found === undefined) {
     const known = ["gpujs", ...BACKENDS.map((candidate) => candidate.name)].join(", ");
@@ -63,13 +76,20 @@ export async function createExecutable(program: Program, name: string): Promise<
   }
   const reason = await reasonMissing(found.missing);
   if (reason !== null) throw new RuntimeError("SQ0702", `\`${name}\` is not available here: ${reason}`, found.install);
-  return createGpuJsExecutable(program, found.mode);
+  if (found.mode !== null) return createGpuJsExecutable(forGpuJs(program, name), found.mode);
+  if ("wasm" in program) return createWasmExecutable(program);
+  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for gpu.js, not for \`${name}\``, "compile it with `--target wasm`");
+}
+
+function forGpuJs(program: Program | WasmProgram, name: string): Program {
+  if (!("wasm" in program)) return program;
+  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for WebAssembly, not for \`${name}\``, "run it on `wasm`");
 }
 
 /** Software WebGPU loses to WebAssembly by far, so it has to be named to be used. */
 async function bestMode(): Promise<ModeName> {
   for (const { mode, missing } of BACKENDS) {
-    if ((await reasonMissing(missing)) !== null) continue;
+    if (mode === null || (await reasonMissing(missing)) !== null) continue;
     if (mode !== "webgpu" || !(await isSoftwareAdapter())) return mode;
   }
   return "cpu";

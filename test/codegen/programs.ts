@@ -2,9 +2,10 @@
 
 import type { Data, Func, Module } from "../../ir/core.ts";
 import { OPS } from "../../ir/ops/index.ts";
-import type { Program, Tensors } from "../../runtime/abi.ts";
+import type { Program, Tensors, WasmProgram } from "../../runtime/abi.ts";
 import { bool, f32, i32 } from "../../runtime/tensors.ts";
 import { generateProgram } from "../../compiler/codegen/program.ts";
+import { generateWasmProgram } from "../../compiler/codegen/wasm/program.ts";
 import { casesOf, dataOf, makeFunc, resultTypesOf, typesOf } from "../numeric/support.ts";
 import type { Case } from "../numeric/support.ts";
 
@@ -18,7 +19,12 @@ export const caseFunc = (c: Case): Func => ({
 
 export const moduleOf = (...funcs: readonly Func[]): Module => ({ name: "Test", dims: new Map(), funcs, attrs: {} });
 
-export const casesProgram = (): Program => generateProgram(moduleOf(...KERNEL_CASES.map(caseFunc)));
+const casesModule = (): Module => moduleOf(...KERNEL_CASES.map(caseFunc));
+
+export const casesProgram = (): Program => generateProgram(casesModule());
+
+/** The same for any backend in Node. */
+export const casesProgramFor = (backend: string): Program | WasmProgram => (backend === "wasm" ? generateWasmProgram(casesModule()) : casesProgram());
 
 /** All cases in one entry point `all`, which takes the operands of case i as `i.p0`, … and gives its result as `i.r0`. */
 export const allCases = (): { readonly program: Program; readonly inputs: Tensors } => {

@@ -1,5 +1,5 @@
 /** @file Every kernel-stage op, on each of its examples, as a kernel: the kernel's data evaluated directly, and the emitted
- *  source on gpu.js in Node, against the op's own evaluation. */
+ *  source on gpu.js in Node, and as WebAssembly, against the op's own evaluation. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { generateEntry } from "../../compiler/codegen/entry.ts";
@@ -9,7 +9,7 @@ import { LOWERINGS } from "../../compiler/codegen/lower.ts";
 import { OPS } from "../../ir/ops/index.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
-import { caseData, caseFunc, caseResult, casesProgram, KERNEL_CASES, tensorsFor, worst } from "../codegen/programs.ts";
+import { caseData, caseFunc, caseResult, casesProgramFor, KERNEL_CASES, tensorsFor, worst } from "../codegen/programs.ts";
 
 it("the lowering table has exactly the ops without an expansion", () => {
   const wanted = OPS.filter((op) => op.expand === null).map((op) => op.mnemonic);
@@ -33,10 +33,10 @@ describe("kernels as data", () => {
   });
 });
 
-describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5]] as const)("%s", (backend, tolerance) => {
+describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5], ["wasm", 1e-6]] as const)("%s", (backend, tolerance) => {
   let executable: Executable;
   beforeAll(async () => {
-    executable = await createExecutable(casesProgram(), backend);
+    executable = await createExecutable(casesProgramFor(backend), backend);
   });
   afterAll(() => executable.destroy());
 
