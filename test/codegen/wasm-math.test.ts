@@ -1,5 +1,5 @@
 /** @file The vector functions against float64: every STEPth of all floats, both signs, all exponents; edges by table.
- *  MATH_STEP=97 looks closer (a minute and a half). */
+ *  MATH_STEP=97 looks closer (minutes). */
 
 import { describe, expect, it } from "vitest";
 import { BINARY, UNARY } from "../../compiler/codegen/scalar-functions.ts";
@@ -100,6 +100,27 @@ describe("edges", () => {
     for (const name of UNARY_NAMES) {
       const alone = Array.from(x, (value) => mapOf(name)(Float32Array.of(value))[0]);
       expect(Array.from(mapOf(name)(x)), name).toEqual(alone);
+    }
+  });
+});
+
+describe("sin, cos", () => {
+  /** 16367173 2^72 is the float whose distance to a multiple of pi/2 is least, 2^-29.2. */
+  it("next to multiples of pi/2, where nearly all bits cancel", () => {
+    const near = Float32Array.from({ length: CHUNK }, (_, i) => Math.fround((i < CHUNK / 2 ? i : i * 1013) * (Math.PI / 2)));
+    near[0] = 16367173 * 2 ** 72;
+    for (const name of ["sin", "cos"] as const) {
+      const { error, at } = worstOf({ error: 0, at: [] }, mapOf(name)(near), ([x = 0]) => UNARY[name](x), near);
+      expect(error, `${name} at ${at.join()}`).toBeLessThan(UNARY_BOUNDS[name]);
+    }
+  });
+
+  it("a lane far out does not change its neighbours", () => {
+    const x = Float32Array.from({ length: 4000 }, (_, i) => (i - 2000) / 7);
+    for (const name of ["sin", "cos"] as const) {
+      const mixed = mapOf(name)(Float32Array.from(x, (value, i) => (i % 4 === 1 ? 1e30 : value)));
+      const alone = mapOf(name)(x);
+      expect(mixed.filter((_, i) => i % 4 !== 1)).toEqual(alone.filter((_, i) => i % 4 !== 1));
     }
   });
 });

@@ -190,12 +190,12 @@ describe("files", () => {
 describe("backends of this machine", () => {
   it("are all reported, absent ones with a reason and a way to get them", async () => {
     const reports = await probeBackends();
-    expect(reports.map(({ name }) => name)).toEqual(["gpujs:webgpu", "gpujs:webgl2", "gpujs:headlessgl", "gpujs:webasm", "gpujs:cpu"]);
+    expect(reports.map(({ name }) => name)).toEqual(["gpujs:webgpu", "gpujs:webgl2", "gpujs:headlessgl", "gpujs:webasm", "gpujs:cpu", "wasm"]);
     for (const { name, available, reason, hint } of reports) {
       expect(reason, name).not.toBe("");
       expect(hint === "", name).toBe(available);
     }
-    expect(reports.filter(({ available }) => available).map(({ name }) => name)).toEqual(expect.arrayContaining(["gpujs:webasm", "gpujs:cpu"]));
+    expect(reports.filter(({ available }) => available).map(({ name }) => name)).toEqual(expect.arrayContaining(["gpujs:webasm", "gpujs:cpu", "wasm"]));
   });
 
   it("npm's empty stand-in for `webgpu` counts as absent", async () => {

@@ -2,7 +2,7 @@
 
 import type { FunctionBuilder } from "./builder.ts";
 import { expDown } from "./math-exp.ts";
-import { choose, f32, horner, keep, withSignOf } from "./math-lanes.ts";
+import { choose, f32, keep, polynomial, withSignOf } from "./math-lanes.ts";
 import type { Lanes } from "./math-lanes.ts";
 
 /** erf x / x - 1 in x^2, |x| <= 1; relative error of erf 2^-29.4. Both are made like the polynomials of `math-exp.ts`. */
@@ -17,7 +17,7 @@ const FLAT = 3.95;
 export const erf = (f: FunctionBuilder, x: Lanes): Lanes => {
   const size = keep(f, "size", f32.smaller(f32.abs(x), f32.of(FLAT)));
   const square = keep(f, "square", f32.mul(size, size));
-  const near = keep(f, "near", f32.add(f32.mul(size, horner(f32, square, NEAR)), size));
-  const complement = expDown(f, keep(f, "exponent", f32.mul(size, horner(f32, size, FAR))));
+  const near = keep(f, "near", f32.add(f32.mul(size, polynomial(f, f32, square, NEAR)), size));
+  const complement = expDown(f, keep(f, "exponent", f32.mul(size, polynomial(f, f32, size, FAR))));
   return withSignOf(choose(f32.gt(size, f32.of(1)), f32.sub(f32.of(1), complement), near), x);
 };

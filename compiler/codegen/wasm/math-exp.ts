@@ -5,7 +5,7 @@
  *  points, then the coefficients rounded to float32 one after the other, those that are left fitted again each time. */
 
 import type { FunctionBuilder } from "./builder.ts";
-import { choose, f32, horner, i32, keep, withSignOf } from "./math-lanes.ts";
+import { choose, f32, i32, keep, polynomial, withSignOf } from "./math-lanes.ts";
 import type { Lanes } from "./math-lanes.ts";
 
 const LOG2_E = Math.LOG2E;
@@ -32,7 +32,7 @@ const expWithin = (f: FunctionBuilder, x: Lanes): Lanes => {
   const rounded = keep(f, "rounded", f32.add(f32.mul(x, f32.of(LOG2_E)), f32.of(ROUND)));
   const n = keep(f, "n", f32.sub(rounded, f32.of(ROUND)));
   const r = keep(f, "r", f32.sub(f32.sub(x, f32.mul(n, f32.of(LN2_HIGH))), f32.mul(n, f32.of(LN2_LOW))));
-  const power = f32.add(f32.add(f32.mul(f32.mul(r, r), horner(f32, r, EXP)), r), f32.of(1));
+  const power = f32.add(f32.add(f32.mul(f32.mul(r, r), polynomial(f, f32, r, EXP)), r), f32.of(1));
   const whole = keep(f, "whole", i32.sub(rounded, f32.of(ROUND)));
   const half = keep(f, "half", i32.shrS(whole, 1));
   return f32.mul(f32.mul(power, powerOfTwo(half)), powerOfTwo(i32.sub(whole, half)));
@@ -62,7 +62,7 @@ const TANH_FLAT = 9.02;
 export const tanh = (f: FunctionBuilder, x: Lanes): Lanes => {
   const size = keep(f, "size", f32.abs(x));
   const square = keep(f, "square", f32.mul(x, x));
-  const near = keep(f, "near", f32.add(f32.mul(f32.mul(x, square), horner(f32, square, TANH)), x));
+  const near = keep(f, "near", f32.add(f32.mul(f32.mul(x, square), polynomial(f, f32, square, TANH)), x));
   const twice = keep(f, "twice", f32.mul(f32.smaller(size, f32.of(TANH_FLAT)), f32.of(2)));
   const far = f32.sub(f32.of(1), f32.div(f32.of(2), f32.add(expWithin(f, twice), f32.of(1))));
   return withSignOf(choose(f32.gt(size, f32.of(1)), far, near), x);

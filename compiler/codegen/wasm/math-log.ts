@@ -4,7 +4,7 @@
 
 import type { FunctionBuilder } from "./builder.ts";
 import { LN2_HIGH, LN2_LOW } from "./math-exp.ts";
-import { bits, choose, f32, horner, i32, keep, nan } from "./math-lanes.ts";
+import { bits, choose, f32, i32, keep, nan, polynomial } from "./math-lanes.ts";
 import type { Lanes } from "./math-lanes.ts";
 
 /** (log(1 + r) - r + r^2/2) / r^3; relative error of log 2^-27.3. Made like the polynomials of `math-exp.ts`. */
@@ -23,7 +23,7 @@ export const log = (f: FunctionBuilder, x: Lanes): Lanes => {
   const e = keep(f, "e", f32.sub(exponent, bits.and(tiny, f32.of(23))));
   const r = keep(f, "r", f32.sub(i32.add(bits.and(above, i32.of(MANTISSA)), i32.of(ROOT_HALF)), f32.of(1)));
   const square = keep(f, "square", f32.mul(r, r));
-  const cubic = f32.add(f32.mul(f32.mul(square, r), horner(f32, r, LOG)), f32.mul(e, f32.of(LN2_LOW)));
+  const cubic = f32.add(f32.mul(f32.mul(square, r), polynomial(f, f32, r, LOG)), f32.mul(e, f32.of(LN2_LOW)));
   const fraction = f32.add(f32.sub(cubic, f32.mul(square, f32.of(0.5))), r);
   const value = keep(f, "value", f32.add(fraction, f32.mul(e, f32.of(LN2_HIGH))));
   const edge = choose(f32.eq(x, f32.of(0)), f32.of(-Infinity), choose(f32.lt(x, f32.of(0)), nan, x));

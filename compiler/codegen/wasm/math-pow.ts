@@ -3,7 +3,7 @@
  *  rounding's. Edges are JavaScript's, where 1 ** NaN and 1 ** Infinity are NaN (C's pow says 1). */
 
 import type { FunctionBuilder } from "./builder.ts";
-import { bits, choose, f32, f64, horner, i32, i64, keep, nan, shuffle } from "./math-lanes.ts";
+import { bits, choose, f32, f64, i32, i64, keep, nan, polynomial, shuffle } from "./math-lanes.ts";
 import type { Lanes } from "./math-lanes.ts";
 
 /** log2(m) / s in s^2, s = (m - 1) / (m + 1), m in [sqrt(1/2), sqrt 2]; relative error 2^-37.8. Made like the polynomials of
@@ -28,12 +28,12 @@ const powerOfPair = (f: FunctionBuilder, m: Lanes, e: Lanes, y: Lanes): Lanes =>
   const mantissa = keep(f, "mantissa", f64.fromLow(m));
   const s = keep(f, "s", f64.div(f64.sub(mantissa, f64.of(1)), f64.add(mantissa, f64.of(1))));
   const square = keep(f, "square", f64.mul(s, s));
-  const logarithm = f64.add(f64.fromLow(e), f64.mul(s, horner(f64, square, LOG2)));
+  const logarithm = f64.add(f64.fromLow(e), f64.mul(s, polynomial(f, f64, square, LOG2)));
   const exponent = keep(f, "exponent", f64.larger(f64.smaller(f64.mul(logarithm, f64.fromLow(y)), f64.of(LIMIT)), f64.of(-LIMIT)));
   const rounded = keep(f, "rounded", f64.add(exponent, f64.of(ROUND)));
   const r = keep(f, "r", f64.sub(exponent, f64.sub(rounded, f64.of(ROUND))));
   const scale = i64.shl(i64.add(rounded, i64.of(1023n)), 52);
-  return keep(f, "power", f64.toLow(f64.mul(horner(f64, r, EXP2), scale)));
+  return keep(f, "power", f64.toLow(f64.mul(polynomial(f, f64, r, EXP2), scale)));
 };
 
 export const pow = (f: FunctionBuilder, x: Lanes, y: Lanes): Lanes => {

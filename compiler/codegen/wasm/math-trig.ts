@@ -7,7 +7,7 @@
  *  functions", 1983, without the choice of bits: all eight groups that a float can need). */
 
 import type { FunctionBuilder, LocalIndex } from "./builder.ts";
-import { bits, choose, f32, f64, horner, i32, keep, shuffle, withSignOf } from "./math-lanes.ts";
+import { bits, choose, f32, f64, i32, keep, polynomial, shuffle, withSignOf } from "./math-lanes.ts";
 import type { Lanes } from "./math-lanes.ts";
 
 /** pi/2 = HIGH + LOW + 2^-87.9. HIGH has 33 bits: exact when multiplied by a q below 2^20. */
@@ -89,8 +89,8 @@ const sine = (ahead: number) => (f: FunctionBuilder, x: Lanes): Lanes => {
   const quarter = keep(f, "quarter", i32.add(reduced.quarter, i32.of(ahead)));
   const r = keep(f, "r", reduced.r);
   const square = keep(f, "square", f32.mul(r, r));
-  const sin = withSignOf(f32.add(f32.mul(f32.mul(r, square), horner(f32, square, SIN)), r), r);
-  const tail = f32.mul(f32.mul(square, square), horner(f32, square, COS));
+  const sin = withSignOf(f32.add(f32.mul(f32.mul(r, square), polynomial(f, f32, square, SIN)), r), r);
+  const tail = f32.mul(f32.mul(square, square), polynomial(f, f32, square, COS));
   const cos = f32.add(f32.sub(tail, f32.mul(square, f32.of(0.5))), f32.of(1));
   const odd = i32.eq(bits.and(quarter, i32.of(1)), i32.of(1));
   return bits.xor(choose(odd, cos, sin), i32.shl(bits.and(quarter, i32.of(2)), 30));
