@@ -12,6 +12,7 @@ const bool = tensor("i1", [3, 4]);
 const ids = tensor("i32", [6]);
 const wide = tensor("f32", [3, 5]);
 const key = tensor("i32", [4]);
+const start = tensor("i32", []);
 const slots = tensor("i32", [2, 4, 3, 2]);
 const rows = tensor("f32", [2, 2, 5, 3]);
 const huge = tensor("f32", [5000, 2 ** 13, 2 ** 12]);
@@ -124,6 +125,21 @@ const REFUSALS: readonly Refusal[] = [
   ["C0", ops.monomialWeights, [x], { width: 3, coefficients: [1] }],
   ["C1", ops.monomialWeights, [], { width: 3, coefficients: [] }],
   ["C1", ops.monomialWeights, [], { width: 3, coefficients: [1, Number.NaN] }],
+  ["C0", ops.barrier, [], {}],
+  ["C0", ops.dynamicSlice, [x], { axis: 0, size: 2 }],
+  ["C1", ops.dynamicSlice, [x, start], { axis: 2, size: 2 }],
+  ["C2", ops.dynamicSlice, [x, start], { axis: 0, size: 4 }],
+  ["C3", ops.dynamicSlice, [x, ids], { axis: 0, size: 2 }],
+  ["C1", ops.dynamicUpdateSlice, [x, wide, start], { axis: 2 }],
+  ["C2", ops.dynamicUpdateSlice, [x, wide, start], { axis: 0 }],
+  ["C3", ops.dynamicUpdateSlice, [x, x, ids], { axis: 0 }],
+  ["C1", ops.randomAt, [ids, int, int], { site: 0 }],
+  ["C2", ops.randomAt, [key, int, int], { site: 2 ** 12 }],
+  ["C3", ops.randomAt, [key, int, x], { site: 0 }],
+  ["C1", ops.systematic, [int, x, start], { slots: 2, width: 2 }],
+  ["C2", ops.systematic, [x, x, x], { slots: 2, width: 2 }],
+  ["C3", ops.systematic, [x, wide, tensor("f32", [3])], { slots: 0, width: 2 }],
+  ["C4", ops.systematic, [x, wide, tensor("f32", [3])], { slots: 2, width: 2 }],
 ];
 
 /** Ops whose constraints follow one scheme: C0 operand count, C1 dtype, and C2 agreement where there are two operands. */

@@ -26,7 +26,7 @@ const EXP_MOST = 89;
 
 const powerOfTwo = (n: Lanes): Lanes => i32.shl(i32.add(n, i32.of(127)), 23);
 
-/** e^x within 0.8 ulp for x in [EXP_LEAST, EXP_MOST] or NaN. 2^n is two factors: n = 128 has no float, n < -126 no normal one;
+/** e^x within 1 ulp for x in [EXP_LEAST, EXP_MOST] or NaN. 2^n is two factors: n = 128 has no float, n < -126 no normal one;
  *  only the second product rounds. */
 const expWithin = (f: FunctionBuilder, x: Lanes): Lanes => {
   const rounded = keep(f, "rounded", f32.add(f32.mul(x, f32.of(LOG2_E)), f32.of(ROUND)));
