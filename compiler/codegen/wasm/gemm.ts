@@ -19,50 +19,59 @@ const FLOAT = 4;
 
 const i32 = (name: string): Local => ({ name, type: "i32" });
 
-/** gemm_panel(a, b, c, rows, tiles, depth, start): for each tile of four rows, C (+)= A tile · B panel, where row i of C is
- *  at c + rows[i]; `start` 0 adds to what C holds. The additions of an element follow the depth, whatever the tiles are. */
-export const gemmPanel = (): WasmFunction => {
-  const names = ["a", "b", "c", "rows", "tiles", "depth", "start"] as const;
-  const f = new FunctionBuilder("gemm_panel", names.map(i32));
-  const [a, b, c, rows, tiles, depth, start] = names.map((name) => f.parameter(name)) as [number, number, number, number, number, number, number];
+/** Where the four elements of A for one step of the depth are: next to each other (as they are in a packed block), or in
+ *  four rows of their own. */
+export type Rows = "together" | "apart";
+
+/** gemm_panel(a, b, c, sources, targets, tiles, depth, step, start): for each tile of four rows, C (+)= A tile · B panel.
+ *  Row i of C is at c + targets[i], row i of A (of which only each fourth counts where they are together) at a + sources[i],
+ *  and A's next step of the depth `step` bytes on. `start` 0 adds to what C holds. The additions of an element follow the
+ *  depth, whatever the tiles are. */
+export const gemmPanel = (rows: Rows): WasmFunction => {
+  const names = ["a", "b", "c", "sources", "targets", "tiles", "depth", "step", "start"] as const;
+  const f = new FunctionBuilder(`gemm_panel_${rows}`, names.map(i32));
+  const p = parametersOf(f, names);
   const sums = f.locals("v128", "sum", TILE_ROWS * VECTORS);
   const columns = f.locals("v128", "b_", VECTORS);
   const element = f.local("v128", "a_");
   const targets = f.locals("i32", "c_", TILE_ROWS);
+  const sources = f.locals("i32", "source", rows === "together" ? 1 : TILE_ROWS);
   const [at, end] = f.locals("i32", "at", 2) as [number, number];
   const sum = (r: number, v: number): LocalIndex => sums[r * VECTORS + v] ?? 0;
   const eachVector = (body: (target: LocalIndex, sum: LocalIndex, byte: number) => void): void =>
     targets.forEach((target, r) => columns.forEach((_, v) => body(target, sum(r, v), 16 * v)));
-  const turn = (): void => {
-    columns.forEach((column, v) => f.get(at).op("v128.load", 2, 16 * v).set(column));
-    for (let r = 0; r < TILE_ROWS; r++) {
-      f.get(a).op("v128.load32_splat", 2, r * FLOAT).set(element);
-      columns.forEach((column, v) => f.get(sum(r, v)).get(element).get(column).op("f32x4.mul").op("f32x4.add").set(sum(r, v)));
-    }
-  };
   const bytes = TILE_COLUMNS * FLOAT;
-  f.get(b).get(depth).i32(bytes).op("i32.mul").op("i32.add").set(end);
+  f.get(p.b).get(p.depth).i32(bytes).op("i32.mul").op("i32.add").set(end);
   f.block("loop", () => {
-    targets.forEach((target, r) => f.get(c).get(rows).op("i32.load", 2, r * FLOAT).op("i32.add").set(target));
-    f.get(start);
+    targets.forEach((target, r) => f.get(p.c).get(p.targets).op("i32.load", 2, r * FLOAT).op("i32.add").set(target));
+    sources.forEach((source, r) => f.get(p.a).get(p.sources).op("i32.load", 2, r * FLOAT).op("i32.add").set(source));
+    f.get(p.start);
     f.block("if", () => eachVector((_target, s) => f.splat(0).set(s)), () => eachVector((target, s, byte) => f.get(target).op("v128.load", 2, byte).set(s)));
-    f.get(b).set(at);
+    f.get(p.b).set(at);
     f.block("loop", () => {
-      turn();
-      f.advance(a, TILE_ROWS * FLOAT).advance(at, bytes).get(at).get(end).op("i32.lt_u").op("br_if", 0);
+      columns.forEach((column, v) => f.get(at).op("v128.load", 2, 16 * v).set(column));
+      for (let r = 0; r < TILE_ROWS; r++) {
+        f.get(sources[r] ?? sources[0] ?? 0).op("v128.load32_splat", 2, rows === "together" ? r * FLOAT : 0).set(element);
+        columns.forEach((column, v) => f.get(sum(r, v)).get(element).get(column).op("f32x4.mul").op("f32x4.add").set(sum(r, v)));
+      }
+      for (const source of sources) f.get(source).get(p.step).op("i32.add").set(source);
+      f.advance(at, bytes).get(at).get(end).op("i32.lt_u").op("br_if", 0);
     });
     eachVector((target, s, byte) => f.get(target).get(s).op("v128.store", 2, byte));
-    f.advance(rows, TILE_ROWS * FLOAT).advance(tiles, -1).get(tiles).op("br_if", 0);
+    f.advance(p.sources, TILE_ROWS * FLOAT).advance(p.targets, TILE_ROWS * FLOAT).advance(p.tiles, -1).get(p.tiles).op("br_if", 0);
   });
   return f.finish(false);
 };
 
-/** gemm_edge(a, b, c, rows, columns, height, width, depth, start, tile): one tile of which only the first rows and columns
+const parametersOf = <N extends string>(f: FunctionBuilder, names: readonly N[]): Readonly<Record<N, LocalIndex>> =>
+  Object.fromEntries(names.map((name) => [name, f.parameter(name)])) as Readonly<Record<N, LocalIndex>>;
+
+/** gemm_edge(a, b, c, sources, targets, columns, height, width, depth, step, start, tile): one tile of which only the first rows and columns
  *  exist, or whose columns are not neighbours: computed in `tile` (192 bytes of scratch memory), copied element by element. */
-export const gemmEdge = (panel: number): WasmFunction => {
-  const names = ["a", "b", "c", "rows", "columns", "height", "width", "depth", "start", "tile"] as const;
-  const f = new FunctionBuilder("gemm_edge", names.map(i32));
-  const p = Object.fromEntries(names.map((name) => [name, f.parameter(name)])) as Readonly<Record<(typeof names)[number], LocalIndex>>;
+export const gemmEdge = (rows: Rows, panel: number): WasmFunction => {
+  const names = ["a", "b", "c", "sources", "targets", "columns", "height", "width", "depth", "step", "start", "tile"] as const;
+  const f = new FunctionBuilder(`gemm_edge_${rows}`, names.map(i32));
+  const p = parametersOf(f, names);
   const [row, column] = f.locals("i32", "index", 2) as [number, number];
   const bytes = TILE_COLUMNS * FLOAT;
   const table = TILE_ROWS * bytes;
@@ -72,7 +81,7 @@ export const gemmEdge = (panel: number): WasmFunction => {
   const entry = (base: LocalIndex, index: LocalIndex): FunctionBuilder => f.get(base).get(index).i32(FLOAT).op("i32.mul").op("i32.add").op("i32.load", 2, 0);
   const inResult = (): void => {
     f.get(p.c);
-    entry(p.rows, row).op("i32.add");
+    entry(p.targets, row).op("i32.add");
     entry(p.columns, column).op("i32.add");
   };
   const each = (body: () => void): void => {
@@ -89,7 +98,7 @@ export const gemmEdge = (panel: number): WasmFunction => {
       inResult();
       f.op("f32.load", 2, 0).op("f32.store", 2, 0);
     }));
-  f.get(p.a).get(p.b).get(p.tile).get(p.tile).i32(table).op("i32.add").i32(1).get(p.depth).get(p.start).op("call", panel);
+  f.get(p.a).get(p.b).get(p.tile).get(p.sources).get(p.tile).i32(table).op("i32.add").i32(1).get(p.depth).get(p.step).get(p.start).op("call", panel);
   each(() => {
     inResult();
     inTile().op("f32.load", 2, 0).op("f32.store", 2, 0);

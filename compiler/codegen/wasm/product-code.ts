@@ -16,6 +16,7 @@ import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
 import type { Shared } from "./function-table.ts";
 import { gemmEdge, gemmPanel, TILE_COLUMNS, TILE_ROWS } from "./gemm.ts";
+import type { Rows } from "./gemm.ts";
 import type { WasmFunction } from "./module.ts";
 import { pack } from "./pack.ts";
 import type { Neighbours } from "./pack.ts";
@@ -37,7 +38,7 @@ interface Plan {
   readonly rows: number;
   readonly columns: number;
   /** Byte offsets in the scratch region. */
-  readonly at: Readonly<Record<"rowsA" | "rowsOut" | "columnsB" | "columnsOut" | "depthA" | "depthB" | "tile" | "a" | "b" | "end", number>>;
+  readonly at: Readonly<Record<"rowsA" | "rowsOut" | "tiles" | "columnsB" | "columnsOut" | "depthA" | "depthB" | "tile" | "a" | "b" | "end", number>>;
 }
 
 const planOf = (product: Product): Plan => {
@@ -50,12 +51,12 @@ const planOf = (product: Product): Plan => {
     next += roundUp(bytes, 16);
     return start;
   };
-  const [rowsA, rowsOut] = [take(rows * FLOAT), take(rows * FLOAT)];
+  const [rowsA, rowsOut, tiles] = [take(rows * FLOAT), take(rows * FLOAT), take(rows * FLOAT)];
   const [columnsB, columnsOut] = [take(columns * FLOAT), take(columns * FLOAT)];
   const [depthA, depthB] = [take(depth * FLOAT), take(depth * FLOAT)];
   const tile = take((TILE_COLUMNS + 1) * TILE_ROWS * FLOAT);
   const [a, b] = [take(rows * depth * FLOAT), take(columns * depth * FLOAT)];
-  return { depth, rows, columns, at: { rowsA, rowsOut, columnsB, columnsOut, depthA, depthB, tile, a, b, end: next } };
+  return { depth, rows, columns, at: { rowsA, rowsOut, tiles, columnsB, columnsOut, depthA, depthB, tile, a, b, end: next } };
 };
 
 export const scratchBytes = (product: Product): number => planOf(product).at.end;
@@ -71,6 +72,8 @@ class ProductEmitter {
   readonly #product: Product;
   readonly #plan: Plan;
   readonly #shared: Shared;
+  /** How a is read where it is not packed first. */
+  readonly #direct: Rows | null;
 
   constructor(name: string, product: Product, inputs: number, shared: Shared) {
     const names = ["out", ...Array.from({ length: inputs }, (_, i) => `in${i}`), "begin", "end", "scratch"];
@@ -78,6 +81,7 @@ class ProductEmitter {
     this.#product = product;
     this.#plan = planOf(product);
     this.#shared = shared;
+    this.#direct = directRows(product, this.#unit("rows"));
   }
 
   emit(exported: boolean): WasmFunction {
@@ -97,10 +101,11 @@ class ProductEmitter {
         this.#blocks("step", { first: zero, limit: all }, this.#plan.depth, (firstStep, steps) => {
           this.#table(firstStep, steps, 1, depth, { depthA: "a", depthB: "b" });
           this.#pack("b", b, width, steps);
+          if (this.#direct === null) this.#tiles(steps);
           this.#blocks("row", ranges.rows, this.#plan.rows, (firstRow, height) => {
             this.#table(firstRow, height, TILE_ROWS, rows, { rowsA: "a", rowsOut: "out" });
-            this.#pack("a", a, height, steps);
-            this.#multiply(out, height, width, steps, firstStep);
+            if (this.#direct === null) this.#pack("a", a, height, steps);
+            this.#multiply(out, a, height, width, steps, firstStep);
           });
         });
       });
@@ -209,18 +214,34 @@ class ProductEmitter {
     f.block("if", () => copy("neither", groups, () => f.i32(1)));
   }
 
+  /** Where each tile of the packed a starts. */
+  #tiles(steps: LocalIndex): void {
+    const f = this.#f;
+    const i = f.local("i32", "tile");
+    f.i32(0).set(i);
+    f.while(i, () => f.i32(this.#plan.rows), TILE_ROWS, () => {
+      f.get(f.parameter("scratch")).get(i).i32(FLOAT).op("i32.mul").op("i32.add");
+      f.get(i).get(steps).op("i32.mul").i32(FLOAT).op("i32.mul").op("i32.store", 2, this.#plan.at.tiles);
+    });
+  }
+
   /** Whole panels of neighbouring columns, and tiles at the edges. */
-  #multiply(out: LocalIndex, height: LocalIndex, width: LocalIndex, steps: LocalIndex, firstStep: LocalIndex): void {
+  #multiply(out: LocalIndex, base: LocalIndex, height: LocalIndex, width: LocalIndex, steps: LocalIndex, firstStep: LocalIndex): void {
     const f = this.#f;
     const { at } = this.#plan;
-    const panel = this.#shared(gemmPanel);
-    const edge = this.#shared(() => gemmEdge(panel));
-    const [column, row, b, columns] = f.locals("i32", "tile", 4) as [number, number, number, number];
+    const rows = this.#direct ?? "together";
+    const panel = this.#shared(() => gemmPanel(rows));
+    const edge = this.#shared(() => gemmEdge(rows, panel));
+    const [column, row, b, columns, a] = f.locals("i32", "tile", 5) as [number, number, number, number, number];
+    const stride = this.#direct === null ? TILE_ROWS * FLOAT : (this.#product.depth[0]?.a ?? 0) * FLOAT;
+    if (this.#direct === null) this.#scratch("a").set(a);
+    else f.get(base).get(firstStep).i32(stride).op("i32.mul").op("i32.add").set(a);
+    const sources = (): FunctionBuilder => this.#scratch(this.#direct === null ? "tiles" : "rowsA");
+    const atRow = (): FunctionBuilder => f.get(row).i32(FLOAT).op("i32.mul").op("i32.add");
     const rest = (limit: LocalIndex, index: LocalIndex, unit: number): void => {
       f.get(limit).get(index).op("i32.sub").i32(unit);
       f.get(limit).get(index).op("i32.sub").i32(unit).op("i32.lt_s").op("select");
     };
-    const start = (): FunctionBuilder => f.get(firstStep).op("i32.eqz");
     this.#scratch("b").set(b).i32(0).set(column);
     f.while(column, () => f.get(width), TILE_COLUMNS, () => {
       f.get(f.parameter("scratch")).get(column).i32(FLOAT).op("i32.mul").op("i32.add").set(columns);
@@ -229,24 +250,38 @@ class ProductEmitter {
       f.get(columns).op("i32.load", 2, at.columnsOut + (TILE_COLUMNS - 1) * FLOAT).get(columns).op("i32.load", 2, at.columnsOut).op("i32.sub").i32((TILE_COLUMNS - 1) * FLOAT).op("i32.eq");
       f.op("i32.and").get(height).i32(TILE_ROWS).op("i32.ge_s").op("i32.and");
       f.block("if", () => {
-        this.#scratch("a").get(b).get(out).get(columns).op("i32.load", 2, at.columnsOut).op("i32.add");
-        this.#scratch("rowsOut").get(height).i32(TILE_ROWS).op("i32.div_u").get(steps);
-        start().op("call", panel);
+        f.get(a).get(b).get(out).get(columns).op("i32.load", 2, at.columnsOut).op("i32.add");
+        sources();
+        this.#scratch("rowsOut").get(height).i32(TILE_ROWS).op("i32.div_u").get(steps).i32(stride);
+        f.get(firstStep).op("i32.eqz").op("call", panel);
         f.get(height).i32(-TILE_ROWS).op("i32.and").set(row);
       });
       f.while(row, () => f.get(height), TILE_ROWS, () => {
-        this.#scratch("a").get(row).get(steps).op("i32.mul").i32(FLOAT).op("i32.mul").op("i32.add").get(b).get(out);
-        this.#scratch("rowsOut").get(row).i32(FLOAT).op("i32.mul").op("i32.add").get(columns).i32(at.columnsOut).op("i32.add");
+        f.get(a).get(b).get(out);
+        sources();
+        atRow();
+        this.#scratch("rowsOut");
+        atRow().get(columns).i32(at.columnsOut).op("i32.add");
         rest(height, row, TILE_ROWS);
         rest(width, column, TILE_COLUMNS);
-        f.get(steps);
-        start();
+        f.get(steps).i32(stride).get(firstStep).op("i32.eqz");
         this.#scratch("tile").op("call", edge);
       });
       f.get(b).get(steps).i32(TILE_COLUMNS * FLOAT).op("i32.mul").op("i32.add").set(b);
     });
   }
 }
+
+/** Copying a pays if it is then read for many panels. Until then it is read where it is, if one number says where the next step
+ *  of the depth lies; four rows that are read together must all exist. */
+const FEW_COLUMNS = 32;
+
+const directRows = ({ rows, columns, depth }: Product, unit: number): Rows | null => {
+  const [only] = depth;
+  if (countOf(columns) > FEW_COLUMNS || only === undefined || depth.length > 1) return null;
+  if (only.a === 1) return "apart";
+  return neighboursOf(rows, [], "a", TILE_ROWS, unit) === "lanes" && countOf(rows) % TILE_ROWS === 0 && unit % TILE_ROWS === 0 ? "together" : null;
+};
 
 /** Which neighbours every group of `width` lanes, or every four steps of the depth, surely are in memory. Groups of lanes
  *  start at multiples of `unit` and of `width` after those. */

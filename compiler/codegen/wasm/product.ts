@@ -53,14 +53,14 @@ export const productOf = (kernel: Kernel): ProductKernel | null => {
   const pool = new ExprPool();
   const { loops, at } = pool.loops(kernel.axes);
   const graph = pool.adopt(kernel.body, new Map(kernel.axes.map((axis, i) => [axis.name, at[i] ?? pool.constant(0)])));
-  const sum = onlyLoop(graph);
-  if (sum?.kind !== "reduce" || sum.fn !== "sum" || sum.body.kind !== "binary" || sum.body.fn !== "mul") return null;
+  const [sum, ...others] = loopsOf(graph);
+  if (sum?.kind !== "reduce" || !others.every((other) => isSame(pool, sum, other)) || sum.fn !== "sum" || sum.body.kind !== "binary" || sum.body.fn !== "mul") return null;
   const { left, right } = sum.body;
   if (left.kind !== "load" || right.kind !== "load") return null;
   const product = contraction(pool, loops, sum.loops, kernel.inputs, left, right);
   if (product === null || !pays(product)) return null;
   const own = pool.load(kernel.inputs.length, at);
-  const rest = graph === sum ? null : restOf(pool, kernel, graph, sum, own, loops);
+  const rest = graph === sum ? null : restOf(pool, kernel, graph, new Map([sum, ...others].map((each) => [each, own])), loops);
   return { product, rest };
 };
 
@@ -70,8 +70,7 @@ const pays = ({ batch, rows, columns, depth }: Product): boolean => {
   return m > 1 && n > 2 && k > 1 && countOf(batch) * m * n * k >= SMALLEST;
 };
 
-/** The one loop of a kernel; null where there is none or more than one. */
-const onlyLoop = (root: Expr): Expr | null => {
+const loopsOf = (root: Expr): readonly Expr[] => {
   const found = new Set<Expr>();
   const seen = new Set<Expr>();
   const visit = (expr: Expr): void => {
@@ -81,12 +80,19 @@ const onlyLoop = (root: Expr): Expr | null => {
     childrenOf(expr).forEach(visit);
   };
   visit(root);
-  const [only = null] = found;
-  return found.size === 1 ? only : null;
+  return [...found];
 };
 
-const restOf = (pool: ExprPool, kernel: Kernel, graph: Expr, sum: Expr, own: Expr, loops: readonly Loop[]): Kernel => {
-  const done = new Map<Expr, Expr>([[sum, own]]);
+/** Equal but for the names of the loops: branches of a choice each have their own. */
+const isSame = (pool: ExprPool, sum: Expr & { readonly kind: "reduce" }, other: Expr): boolean => {
+  if (other.kind !== "reduce" || other.fn !== sum.fn || other.loops.length !== sum.loops.length) return false;
+  if (!other.loops.every(({ extent }, i) => extent === sum.loops[i]?.extent)) return false;
+  const names = new Map(other.loops.map(({ name }, i) => [name, pool.variable(sum.loops[i]?.name ?? name)]));
+  const rename = (expr: Expr): Expr => (expr.kind === "var" ? (names.get(expr.name) ?? expr) : pool.map(expr, rename));
+  return rename(other.body) === sum.body;
+};
+
+const restOf = (pool: ExprPool, kernel: Kernel, graph: Expr, done: Map<Expr, Expr>, loops: readonly Loop[]): Kernel => {
   const visit = (expr: Expr): Expr => {
     const known = done.get(expr) ?? pool.map(expr, visit);
     pool.suggest(known, pool.suggestion(expr));
