@@ -1,5 +1,5 @@
 /** @file Fused kernels mean what the operations mean: random functions with random inline decisions, as kernels, against the
- *  interpreter; some of them also on gpu.js in Node and, where there is a Chromium, on WebGL 2 and WebGPU. */
+ *  interpreter; some of them also on the backends of Node and, where there is a Chromium, on WebGL 2 and WebGPU. */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -13,7 +13,7 @@ import { createExecutable } from "../../runtime/index.ts";
 import { browserMissing, openBrowser } from "../browser/harness.ts";
 import type { BrowserSession } from "../browser/harness.ts";
 import { namedInputs, source } from "../numeric/support.ts";
-import { KERNEL_CASES, allCases, caseData, caseResult, moduleOf, tensorsFor, worst } from "./programs.ts";
+import { KERNEL_CASES, allCases, caseData, caseResult, moduleOf, programFor, tensorsFor, worst } from "./programs.ts";
 import { choices, randomData, randomFunc } from "./random-funcs.ts";
 
 /** Runs an entry on the kernel evaluator. */
@@ -47,8 +47,8 @@ describe("random functions", () => {
 
   const sample = fc.sample(choices, { numRuns: 30, seed: 7 }).map((made, i): Func => ({ ...randomFunc(made), name: `f${i}` }));
 
-  it.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-4]] as const)("run on %s", async (backend, tolerance) => {
-    const executable = await createExecutable(generateProgram(moduleOf(...sample)), backend);
+  it.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-4], ["wasm", 1e-5]] as const)("run on %s", async (backend, tolerance) => {
+    const executable = await createExecutable(programFor(moduleOf(...sample), backend), backend);
     for (const [i, func] of sample.entries()) {
       const data = randomData(source(i));
       const results = await executable.run(func.name, tensorsFor(func, data));

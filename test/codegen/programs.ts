@@ -19,12 +19,11 @@ export const caseFunc = (c: Case): Func => ({
 
 export const moduleOf = (...funcs: readonly Func[]): Module => ({ name: "Test", dims: new Map(), funcs, attrs: {} });
 
-const casesModule = (): Module => moduleOf(...KERNEL_CASES.map(caseFunc));
+export const casesModule = (): Module => moduleOf(...KERNEL_CASES.map(caseFunc));
 
-export const casesProgram = (): Program => generateProgram(casesModule());
-
-/** The same for any backend in Node. */
-export const casesProgramFor = (backend: string): Program | WasmProgram => (backend === "wasm" ? generateWasmProgram(casesModule()) : casesProgram());
+/** The program of a module at the kernel stage, for any backend in Node. */
+export const programFor = (module: Module, backend: string): Program | WasmProgram =>
+  backend === "wasm" ? generateWasmProgram(module) : generateProgram(module);
 
 /** All cases in one entry point `all`, which takes the operands of case i as `i.p0`, … and gives its result as `i.r0`. */
 export const allCases = (): { readonly program: Program; readonly inputs: Tensors } => {

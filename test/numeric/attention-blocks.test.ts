@@ -18,7 +18,7 @@ import { runPipeline } from "../../passes/run.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "../browser/harness.ts";
-import { moduleOf, rounded, tensorsFor, worst } from "../codegen/programs.ts";
+import { moduleOf, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
 import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, typesOf } from "./support.ts";
 import type { Case } from "./support.ts";
 
@@ -48,8 +48,8 @@ describe.each(LABELS)("%s", (_, c) => {
 const toKernels = (funcs: readonly Func[]): readonly Func[] =>
   runPipeline(moduleOf(...funcs), parsePipeline("decompose,canonicalize,cse,dce,fuse")).module.funcs;
 
-describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5]] as const)("%s", (backend, tolerance) => {
-  const program = generateProgram(moduleOf(...toKernels(CASES.map((c) => expanded(c, { elements: 1, rows: 2 })))));
+describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5], ["wasm", 1e-5]] as const)("%s", (backend, tolerance) => {
+  const program = programFor(moduleOf(...toKernels(CASES.map((c) => expanded(c, { elements: 1, rows: 2 })))), backend);
   let executable: Executable;
   beforeAll(async () => {
     executable = await createExecutable(program, backend);

@@ -2,7 +2,6 @@
  *  and kernels, in blocks and for kept entries alone; and nothing else changes. */
 
 import { describe, expect, it } from "vitest";
-import { generateProgram } from "../../compiler/codegen/program.ts";
 import type { Data } from "../../ir/core.ts";
 import { evaluateOp, interpret } from "../../ir/interpret.ts";
 import type { AttentionAttrs } from "../../ir/ops/attention-attrs.ts";
@@ -13,7 +12,7 @@ import { elements, tensor } from "../../ir/types.ts";
 import { parsePipeline } from "../../passes/parse-pipeline.ts";
 import { runPipeline } from "../../passes/run.ts";
 import { createExecutable } from "../../runtime/index.ts";
-import { moduleOf, rounded, tensorsFor } from "../codegen/programs.ts";
+import { moduleOf, programFor, rounded, tensorsFor } from "../codegen/programs.ts";
 import { makeFunc, namedInputs, relativeError, source } from "./support.ts";
 
 const KEY = Float64Array.of(65_535, 11, 40_503, 7);
@@ -87,10 +86,10 @@ describe("attention", () => {
     expect(dropped[0]!.some((w) => w === 0)).toBe(true);
   });
 
-  it.each(["gpujs:cpu", "gpujs:webasm"] as const)("drops the same weights on %s", async (backend) => {
+  it.each(["gpujs:cpu", "gpujs:webasm", "wasm"] as const)("drops the same weights on %s", async (backend) => {
     const func = makeFunc([...types, key], (b, params) => b.all(attention, params, attrsOf(RATE)));
     const { module } = runPipeline(moduleOf(func), parsePipeline("decompose,canonicalize,cse,dce,fuse"));
-    const executable = await createExecutable(generateProgram(module), backend);
+    const executable = await createExecutable(programFor(module, backend), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, [...data, KEY]));
     await executable.destroy();
     expect(Array.from(r0!.data as ArrayLike<number>, (w) => w === 0)).toEqual(Array.from(dropped[0]!, (w) => w === 0));

@@ -9,7 +9,7 @@ import { LOWERINGS } from "../../compiler/codegen/lower.ts";
 import { OPS } from "../../ir/ops/index.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
-import { caseData, caseFunc, caseResult, casesProgramFor, KERNEL_CASES, tensorsFor, worst } from "../codegen/programs.ts";
+import { caseData, caseFunc, caseResult, casesModule, KERNEL_CASES, programFor, tensorsFor, worst } from "../codegen/programs.ts";
 
 it("the lowering table has exactly the ops without an expansion", () => {
   const wanted = OPS.filter((op) => op.expand === null).map((op) => op.mnemonic);
@@ -36,7 +36,7 @@ describe("kernels as data", () => {
 describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5], ["wasm", 1e-6]] as const)("%s", (backend, tolerance) => {
   let executable: Executable;
   beforeAll(async () => {
-    executable = await createExecutable(casesProgramFor(backend), backend);
+    executable = await createExecutable(programFor(casesModule(), backend), backend);
   });
   afterAll(() => executable.destroy());
 

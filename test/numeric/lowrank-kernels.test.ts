@@ -2,7 +2,6 @@
  *  many kernels its parts take. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generateProgram } from "../../compiler/codegen/program.ts";
 import { rankOf, taylor } from "../../ir/approximation.ts";
 import type { Data, Func, Module, TensorType } from "../../ir/core.ts";
 import type { Form, LowRankExtra } from "../../ir/ops/attention-lowrank-attrs.ts";
@@ -14,7 +13,7 @@ import { parsePipeline } from "../../passes/parse-pipeline.ts";
 import { runPipeline } from "../../passes/run.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
-import { moduleOf, rounded, tensorsFor } from "../codegen/programs.ts";
+import { moduleOf, programFor, rounded, tensorsFor } from "../codegen/programs.ts";
 import { extrasOf, gaussian, headData, headTypes, lowRankAttrs, run } from "./lowrank-support.ts";
 import type { Sizes } from "./lowrank-support.ts";
 import { makeFunc, namedInputs, relativeError } from "./support.ts";
@@ -89,10 +88,10 @@ const ENTRIES: readonly Entry[] = [
 const lowered = (...funcs: readonly Func[]): Module =>
   runPipeline(moduleOf(...funcs), parsePipeline("decompose,canonicalize,cse,dce,fuse")).module;
 
-describe.each([["gpujs:cpu", 1e-5], ["gpujs:webasm", 2e-5]] as const)("%s", (backend, tolerance) => {
+describe.each([["gpujs:cpu", 1e-5], ["gpujs:webasm", 2e-5], ["wasm", 2e-5]] as const)("%s", (backend, tolerance) => {
   let executable: Executable;
   beforeAll(async () => {
-    executable = await createExecutable(generateProgram(lowered(...ENTRIES.map(({ func }) => func))), backend);
+    executable = await createExecutable(programFor(lowered(...ENTRIES.map(({ func }) => func)), backend), backend);
   }, 120_000);
   afterAll(() => executable.destroy());
 

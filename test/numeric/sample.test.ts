@@ -2,7 +2,6 @@
  *  kernels in float32 keep the same, but where a sum is within rounding of a threshold. */
 
 import { describe, expect, it } from "vitest";
-import { generateProgram } from "../../compiler/codegen/program.ts";
 import type { Data } from "../../ir/core.ts";
 import { evaluateOp, interpret } from "../../ir/interpret.ts";
 import { cumsum, sample } from "../../ir/ops/index.ts";
@@ -10,7 +9,7 @@ import { tensor } from "../../ir/types.ts";
 import { parsePipeline } from "../../passes/parse-pipeline.ts";
 import { runPipeline } from "../../passes/run.ts";
 import { createExecutable } from "../../runtime/index.ts";
-import { moduleOf, rounded, tensorsFor, worst } from "../codegen/programs.ts";
+import { moduleOf, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
 import { makeFunc, namedInputs, source } from "./support.ts";
 
 /** The indices kept of each row of p. */
@@ -71,7 +70,7 @@ const isClose = (p: Data, u: number): boolean => {
   });
 };
 
-describe.each(["gpujs:cpu", "gpujs:webasm"] as const)("on %s", (backend) => {
+describe.each(["gpujs:cpu", "gpujs:webasm", "wasm"] as const)("on %s", (backend) => {
   it.each([[48, 30], [200, 25], [1000, 12]] as const)("kernels keep the same of rows of %i indices, %i on average", async (size, c) => {
     const uniform = source(size);
     const [count, slots] = [200, c + 1];
@@ -81,7 +80,7 @@ describe.each(["gpujs:cpu", "gpujs:webasm"] as const)("on %s", (backend) => {
     const data = rounded([p, Float64Array.from({ length: count }, () => Math.floor(uniform() * 2 ** 24) / 2 ** 24)]);
     const func = makeFunc([tensor("f32", [count, size]), tensor("f32", [count])], (b, [x, u]) => [b.one(sample, [x!, u!], { slots })]);
     const { module } = runPipeline(moduleOf(func), parsePipeline(LOWER));
-    const executable = await createExecutable(generateProgram(module), backend);
+    const executable = await createExecutable(programFor(module, backend), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, data));
     await executable.destroy();
     const given = Float64Array.from(r0!.data as ArrayLike<number>);
@@ -95,7 +94,7 @@ describe.each(["gpujs:cpu", "gpujs:webasm"] as const)("on %s", (backend) => {
     const type = tensor("f32", [3, 1000]);
     const data = rounded([Float64Array.from({ length: 3000 }, uniform)]);
     const func = makeFunc([type], (b, [x]) => [b.one(cumsum, [x!], { axis: 1, reverse: false, exclusive: false })]);
-    const executable = await createExecutable(generateProgram(runPipeline(moduleOf(func), parsePipeline(LOWER)).module), backend);
+    const executable = await createExecutable(programFor(runPipeline(moduleOf(func), parsePipeline(LOWER)).module, backend), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, data));
     await executable.destroy();
     expect(worst(r0!.data, interpret(func, namedInputs(data)).results.get("r0")!)).toBeLessThan(4 * 2 ** -24);

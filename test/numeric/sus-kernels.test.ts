@@ -8,7 +8,7 @@ import { expandSampled } from "../../ir/ops/attention-sampled-expand.ts";
 import { elements } from "../../ir/types.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
-import { caseFunc, rounded, tensorsFor, worst } from "../codegen/programs.ts";
+import { caseFunc, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
 import { asData, lowered, momentsFunc, pairFunc, programOf } from "./sus-kernels-support.ts";
 import { biasRatios, isUnbiased, key, problemOf, sampledAttrs, varianceRatios } from "./sus-support.ts";
 import type { Moments, Problem } from "./sus-support.ts";
@@ -17,9 +17,9 @@ import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, t
 const CASES = [attentionSampled, attentionVjpSampled].flatMap(casesOf);
 const labelled = CASES.map((c) => [c.label, c] as const);
 
-describe.each(["gpujs:cpu", "gpujs:webasm"])("%s", (backend) => {
+describe.each(["gpujs:cpu", "gpujs:webasm", "wasm"])("%s", (backend) => {
   let executable: Executable;
-  beforeAll(async () => void (executable = await createExecutable(programOf(...CASES.map(caseFunc)), backend)));
+  beforeAll(async () => void (executable = await createExecutable(programFor(lowered(...CASES.map(caseFunc)), backend), backend)));
   afterAll(() => executable.destroy());
 
   it.each(labelled)("computes what %s means", async (_, c) => {
