@@ -3,6 +3,8 @@
 import { encodeModule } from "../../compiler/codegen/wasm/encode.ts";
 import { FunctionTable } from "../../compiler/codegen/wasm/function-table.ts";
 import { emitProduct, scratchBytes } from "../../compiler/codegen/wasm/product-code.ts";
+import { emitKernels } from "../../compiler/codegen/wasm/program.ts";
+import type { WasmFunction } from "../../compiler/codegen/wasm/module.ts";
 import type { Product } from "../../compiler/codegen/wasm/product.ts";
 import type { Expr, Kernel, Loop } from "../../compiler/codegen/kernel.ts";
 
@@ -18,10 +20,22 @@ export const contraction = (a: string, b: string, out: string, sizes: Readonly<R
 
 export const elementsOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
-/** out = the product, its items computed in the pieces that `cuts` says. Around every tensor lie NaNs, which stay where they are. */
+/** The bare product, its items computed in the pieces that `cuts` says. */
 export const runProduct = (kernel: Kernel, product: Product, inputs: readonly Float64Array[], cuts: readonly number[]): Float32Array => {
   const table = new FunctionTable();
-  table.add(emitProduct("product", product, inputs.length, table.shared));
+  table.add(emitProduct(kernel.name, product, inputs.length, table.shared));
+  return execute(kernel, table.functions, scratchBytes(product), inputs, [...cuts, product.items]);
+};
+
+/** The kernel with what remains to be done, in pieces. */
+export const runKernel = (kernel: Kernel, inputs: readonly Float64Array[], cuts: (items: number) => readonly number[]): Float32Array => {
+  const { code, kernels: [spec] } = emitKernels([kernel]);
+  if (spec === undefined) throw new Error("no kernel");
+  return execute(kernel, code.functions, spec.scratchBytes, inputs, [...cuts(spec.items), spec.items]);
+};
+
+/** Around every tensor lie NaNs, which stay where they are. */
+const execute = (kernel: Kernel, functions: readonly WasmFunction[], scratch: number, inputs: readonly Float64Array[], stops: readonly number[]): Float32Array => {
   const counts = [elementsOf(kernel.axes.map((axis) => axis.extent)), ...inputs.map((input) => input.length)];
   const guard = 16;
   const starts: number[] = [];
@@ -30,14 +44,13 @@ export const runProduct = (kernel: Kernel, product: Product, inputs: readonly Fl
     starts.push(next);
     next += Math.ceil(count / 4) * 4 + guard;
   }
-  const pages = Math.ceil((next * 4 + scratchBytes(product)) / 65536);
+  const pages = Math.ceil((next * 4 + scratch) / 65536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const bytes = encodeModule({ memory: { from: "env", name: "memory", initial: pages, maximum: pages, shared: false }, functions: table.functions });
+  const bytes = encodeModule({ memory: { from: "env", name: "memory", initial: pages, maximum: pages, shared: false }, functions });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   const data = new Float32Array(memory.buffer).fill(Number.NaN);
   inputs.forEach((input, i) => data.set(input, starts[i + 1] ?? 0));
-  const call = exports["product"] as (...args: readonly number[]) => void;
-  const stops = [...cuts, product.items];
+  const call = exports[kernel.name] as (...args: readonly number[]) => void;
   stops.forEach((stop, i) => call(...starts.map((start) => start * 4), stops[i - 1] ?? 0, stop, next * 4));
   const [start = 0] = starts;
   const [count = 0] = counts;

@@ -1,11 +1,20 @@
 /** @file Products in WebAssembly: any order of axes, edges of tiles and blocks, every split, against float64. */
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { evaluateKernel } from "../../compiler/codegen/evaluate-kernel.ts";
 import { productOf } from "../../compiler/codegen/wasm/product.ts";
 import type { ProductKernel } from "../../compiler/codegen/wasm/product.ts";
-import type { Kernel } from "../../compiler/codegen/kernel.ts";
-import { contraction, elementsOf, runProduct } from "./wasm-product-tools.ts";
+import type { Expr, Kernel } from "../../compiler/codegen/kernel.ts";
+import { KernelTable } from "../../compiler/codegen/kernel-table.ts";
+import { planEntry } from "../../compiler/codegen/entry.ts";
+import { compile } from "../../compiler/driver.ts";
+import type { Operation } from "../../ir/core.ts";
+import { parseEinsum } from "../../ir/ops/einsum-spec.ts";
+import * as sq from "../../ir/ops/index.ts";
+import { ROOT, filesBelow } from "../tools.ts";
+import { contraction, elementsOf, runKernel, runProduct } from "./wasm-product-tools.ts";
 
 const generator = (seed: number): (() => number) => {
   let state = seed;
@@ -62,6 +71,51 @@ describe("labels in any order", () => {
     }
     expect(tried).toBeGreaterThan(50);
   });
+});
+
+describe("what remains to be done with a product", () => {
+  const scaled = (sum: Expr): Expr => ({ kind: "binary", fn: "add", left: { kind: "binary", fn: "mul", left: sum, right: { kind: "const", value: 0.5 } }, right: { kind: "const", value: 1 } });
+  const masked = (index: string, limit: number) => (sum: Expr): Expr => ({
+    kind: "select", cond: { kind: "binary", fn: "lt", left: { kind: "var", name: index }, right: { kind: "const", value: limit } }, then: scaled(sum), otherwise: { kind: "const", value: -1 },
+  });
+  const sizes = { b: 3, h: 2, m: 45, n: 19, k: 24 };
+  it.each([["bhmk", "bhnk", "bhmn"], ["bmk", "hkn", "bhmn"], ["bhmk", "bhnk", "bmhn"], ["bmk", "kn", "nbm"], ["mk", "hkn", "hmn"]] as const)("of %s and %s as %s", (a, b, out) => {
+    for (const around of [scaled, masked("m", 30), masked("n", 7)]) {
+      const kernel = contraction(a, b, out, sizes, around);
+      expect(recognised(kernel).rest).not.toBeNull();
+      const inputs = dataFor(kernel, generator(5));
+      const wanted = evaluateKernel(kernel, inputs);
+      const whole = runKernel(kernel, inputs, () => []);
+      whole.forEach((value, i) => expect(Math.abs(value - (wanted[i] ?? Number.NaN))).toBeLessThan(1e-5));
+      expect(runKernel(kernel, inputs, (items) => [1, Math.floor(items / 2), items - 1])).toEqual(whole);
+    }
+  });
+});
+
+/** Has rows and columns of its own: not a dot product for each index of a batch. */
+const isMatrixProduct = ({ op, attrs }: Operation): boolean => {
+  const spec = op === sq.einsum ? parseEinsum((attrs as { readonly spec: string }).spec) : null;
+  if (spec === null || "constraint" in spec) return false;
+  return spec.result.some((label) => !spec.a.includes(label)) && spec.result.some((label) => !spec.b.includes(label));
+};
+
+it.each(filesBelow("examples", ".sq"))("every matrix product of %s is recognised", (path) => {
+  const { module } = compile({ file: path, text: readFileSync(join(ROOT, path), "utf8") });
+  const table = new KernelTable();
+  const kernels = new Set<Kernel>();
+  for (const { roots, inlineProducer } of module.funcs.map(planEntry)) {
+    const contracts = (operation: Operation): boolean =>
+      isMatrixProduct(operation) || operation.operands.some((operand) => {
+        const producer = inlineProducer(operand);
+        return producer !== undefined && contracts(producer);
+      });
+    for (const root of roots.filter(contracts)) {
+      const kernel = table.kernels[table.use(root, inlineProducer).kernel];
+      if (kernel !== undefined) kernels.add(kernel);
+    }
+  }
+  expect(kernels.size).toBeGreaterThan(20);
+  expect([...kernels].filter((kernel) => productOf(kernel) === null).map(({ name }) => name)).toEqual([]);
 });
 
 it("the bits of a result do not depend on how it is split", () => {

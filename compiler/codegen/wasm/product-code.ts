@@ -2,7 +2,7 @@
  *
  *      name(out, in0, in1, …, begin, end, scratch)      all i32; pointers in bytes
  *
- *  Computes the elements of the outermost output axis from begin to end. `scratch` is a region of `scratchBytes` that no
+ *  Computes the items (`Product.split`) from begin to end. `scratch` is a region of `scratchBytes` that no
  *  other thread uses meanwhile, aligned to 16 bytes. It holds, for the blocks at hand, where rows, columns and steps of the
  *  depth lie (tables of byte offsets), a tile for edges, and the packed factors.
  *
@@ -20,7 +20,7 @@ import type { Rows } from "./gemm.ts";
 import type { WasmFunction } from "./module.ts";
 import { pack } from "./pack.ts";
 import type { Neighbours } from "./pack.ts";
-import { countOf } from "./product.ts";
+import { countOf, perItem } from "./product.ts";
 import type { Axis, OutputGroup, Product } from "./product.ts";
 
 const FLOAT = 4;
@@ -81,15 +81,17 @@ class ProductEmitter {
     this.#product = product;
     this.#plan = planOf(product);
     this.#shared = shared;
-    this.#direct = directRows(product, this.#unit("rows"));
+    this.#direct = directRows(product, perItem(product, "rows"));
   }
 
   emit(exported: boolean): WasmFunction {
     const { batch, columns, depth, rows } = this.#product;
     const f = this.#f;
     const [out, a, b] = f.locals("i32", "base", 3) as [number, number, number];
-    const ranges = { batch: this.#range("batch"), rows: this.#range("rows"), columns: this.#range("columns") };
+    const lines = this.#product.split === "lines";
+    const ranges = { batch: lines ? this.#batchesOfLines() : this.#range("batch"), columns: this.#range("columns") };
     this.#blocks("batch", ranges.batch, 1, (index) => {
+      const rowRange = lines ? this.#rowsOfLines(index) : this.#range("rows");
       this.#pointer(out, f.parameter("out"), 0, index, batch, "out");
       this.#pointer(a, f.parameter(`in${this.#product.a}`), this.#product.aStart, index, batch, "a");
       this.#pointer(b, f.parameter(`in${this.#product.b}`), this.#product.bStart, index, batch, "b");
@@ -102,7 +104,7 @@ class ProductEmitter {
           this.#table(firstStep, steps, 1, depth, { depthA: "a", depthB: "b" });
           this.#pack("b", b, width, steps);
           if (this.#direct === null) this.#tiles(steps);
-          this.#blocks("row", ranges.rows, this.#plan.rows, (firstRow, height) => {
+          this.#blocks("row", rowRange, this.#plan.rows, (firstRow, height) => {
             this.#table(firstRow, height, TILE_ROWS, rows, { rowsA: "a", rowsOut: "out" });
             if (this.#direct === null) this.#pack("a", a, height, steps);
             this.#multiply(out, a, height, width, steps, firstStep);
@@ -113,19 +115,37 @@ class ProductEmitter {
     return f.finish(exported);
   }
 
-  /** Flat indices of a group in one item. */
-  #unit(group: OutputGroup): number {
-    const { split, items } = this.#product;
-    return countOf(this.#product[group]) / (group === split ? items : 1);
-  }
-
   /** The flat indices of a group that begin and end stand for: all, unless it is the group that is split. */
   #range(group: OutputGroup): Range {
     const f = this.#f;
     const [first, limit] = f.locals("i32", group, 2) as [number, number];
-    const unit = this.#unit(group);
+    const unit = perItem(this.#product, group);
     if (group !== this.#product.split) f.i32(0).set(first).i32(unit).set(limit);
     else for (const [from, to] of [["begin", first], ["end", limit]] as const) f.get(f.parameter(from)).i32(unit).op("i32.mul").set(to);
+    return { first, limit };
+  }
+
+  /** The batches that lines from begin to end are in. */
+  #batchesOfLines(): Range {
+    const f = this.#f;
+    const [first, limit] = f.locals("i32", "batch", 2) as [number, number];
+    const [unit, rows] = [perItem(this.#product, "rows"), countOf(this.#product.rows)];
+    f.get(f.parameter("begin")).i32(unit).op("i32.mul").i32(rows).op("i32.div_u").set(first);
+    f.get(f.parameter("end")).i32(unit).op("i32.mul").i32(rows - 1).op("i32.add").i32(rows).op("i32.div_u").set(limit);
+    return { first, limit };
+  }
+
+  /** The rows of one batch that lines from begin to end are. */
+  #rowsOfLines(batch: LocalIndex): Range {
+    const f = this.#f;
+    const [first, limit] = f.locals("i32", "rows", 2) as [number, number];
+    const [unit, rows] = [perItem(this.#product, "rows"), countOf(this.#product.rows)];
+    const within = (bound: "begin" | "end", to: LocalIndex, other: number, keep: "i32.gt_s" | "i32.lt_s"): void => {
+      f.get(f.parameter(bound)).i32(unit).op("i32.mul").get(batch).i32(rows).op("i32.mul").op("i32.sub").tee(to).i32(other);
+      f.get(to).i32(other).op(keep).op("select").set(to);
+    };
+    within("begin", first, 0, "i32.gt_s");
+    within("end", limit, rows, "i32.lt_s");
     return { first, limit };
   }
 
@@ -190,7 +210,7 @@ class ProductEmitter {
     const { depth } = this.#product;
     const [width, lanes, table, depths] =
       factor === "a" ? ([TILE_ROWS, this.#product.rows, "rowsA", "depthA"] as const) : ([TILE_COLUMNS, this.#product.columns, "columnsB", "depthB"] as const);
-    const neighbours = neighboursOf(lanes, depth, factor, width, this.#unit(factor === "a" ? "rows" : "columns"));
+    const neighbours = neighboursOf(lanes, depth, factor, width, perItem(this.#product, factor === "a" ? "rows" : "columns"));
     const groups = f.local("i32", "groups");
     const copy = (kind: Neighbours, from: LocalIndex | null, number: () => void): void => {
       const at = (start: keyof Plan["at"], bytes: () => void): void => {
@@ -274,7 +294,7 @@ class ProductEmitter {
 
 /** Copying a pays if it is then read for many panels. Until then it is read where it is, if one number says where the next step
  *  of the depth lies; four rows that are read together must all exist. */
-const FEW_COLUMNS = 32;
+const FEW_COLUMNS = 64;
 
 const directRows = ({ rows, columns, depth }: Product, unit: number): Rows | null => {
   const [only] = depth;

@@ -12,7 +12,7 @@
 
 import { strides } from "../../../ir/types.ts";
 import { ExprPool } from "../expr-pool.ts";
-import { flatLinear, rangeOf } from "../index-expr.ts";
+import { divide, flatLinear, rangeOf, remainder } from "../index-expr.ts";
 import type { Expr, Kernel, KernelInput, Loop } from "../kernel.ts";
 import { childrenOf, schedule } from "../schedule.ts";
 
@@ -33,10 +33,18 @@ export interface Product extends Readonly<Record<OutputGroup | "depth", readonly
   readonly b: number;
   readonly aStart: number;
   readonly bStart: number;
-  /** The group that the outermost output axis belongs to (it comes first there), and the axis' extent. */
-  readonly split: OutputGroup;
+  /** What can be computed apart from each other, and how many there are: in a result of batch, rows, columns in this order, `lines`
+   *  of so many rows; else the indices of the outermost axis, which comes first in the group that it belongs to. */
+  readonly split: OutputGroup | "lines";
   readonly items: number;
 }
+
+/** Flat indices of a group in one item. */
+export const perItem = (product: Product, group: OutputGroup): number => {
+  const { split, items } = product;
+  if (split === "lines") return group === "rows" ? (countOf(product.batch) * countOf(product.rows)) / items : countOf(product[group]);
+  return countOf(product[group]) / (group === split ? items : 1);
+};
 
 export interface ProductKernel {
   readonly product: Product;
@@ -60,7 +68,7 @@ export const productOf = (kernel: Kernel): ProductKernel | null => {
   const product = contraction(pool, loops, sum.loops, kernel.inputs, left, right);
   if (product === null || !pays(product)) return null;
   const own = pool.load(kernel.inputs.length, at);
-  const rest = graph === sum ? null : restOf(pool, kernel, graph, new Map([sum, ...others].map((each) => [each, own])), loops);
+  const rest = graph === sum ? null : restOf(pool, kernel, graph, new Map([sum, ...others].map((each) => [each, own])), linesOf(pool, loops, product));
   return { product, rest };
 };
 
@@ -92,15 +100,38 @@ const isSame = (pool: ExprPool, sum: Expr & { readonly kind: "reduce" }, other: 
   return rename(other.body) === sum.body;
 };
 
-const restOf = (pool: ExprPool, kernel: Kernel, graph: Expr, done: Map<Expr, Expr>, loops: readonly Loop[]): Kernel => {
+interface Lines {
+  readonly axes: readonly Loop[];
+  readonly values: ReadonlyMap<string, Expr>;
+}
+
+/** One axis for batch and rows, as the product has it. */
+const linesOf = (pool: ExprPool, loops: readonly Loop[], product: Product): Lines => {
+  if (product.split !== "lines") return { axes: loops, values: new Map() };
+  const extent = countOf(product.batch) * countOf(product.rows);
+  const name = pool.declare("line", extent, loops[0]?.name);
+  const values = new Map<string, Expr>();
+  let below = extent;
+  const count = loops.findIndex((loop) => {
+    if (below === 1) return true;
+    below /= loop.extent;
+    values.set(loop.name, remainder(pool, divide(pool, pool.variable(name), below), loop.extent));
+    return false;
+  });
+  return { axes: [{ name, extent }, ...(count < 0 ? [] : loops.slice(count))], values };
+};
+
+const restOf = (pool: ExprPool, kernel: Kernel, graph: Expr, done: Map<Expr, Expr>, { axes, values }: Lines): Kernel => {
+  const place = (expr: Expr): Expr => (expr.kind === "var" ? (values.get(expr.name) ?? expr) : pool.map(expr, place));
   const visit = (expr: Expr): Expr => {
-    const known = done.get(expr) ?? pool.map(expr, visit);
+    const known = done.get(expr) ?? (expr.kind === "var" ? place(expr) : pool.map(expr, visit));
     pool.suggest(known, pool.suggestion(expr));
     done.set(expr, known);
     return known;
   };
-  const product: KernelInput = { name: pool.declare("product"), shape: loops.map((loop) => loop.extent), dtype: "f32" };
-  return { ...kernel, inputs: [...kernel.inputs, product], axes: loops, body: schedule(pool, visit(graph), loops) };
+  done.forEach((own, sum) => done.set(sum, place(own)));
+  const product: KernelInput = { name: pool.declare("product"), shape: kernel.axes.map((axis) => axis.extent), dtype: "f32" };
+  return { ...kernel, inputs: [...kernel.inputs, product], axes, body: schedule(pool, visit(graph), axes) };
 };
 
 type Load = Expr & { readonly kind: "load" };
@@ -135,11 +166,26 @@ const contraction = (
   const groups = new Set(outer.filter((index) => index.of === outermost).map(groupOf));
   const [split] = groups;
   if (split === undefined || groups.size > 1) return null;
+  const [batch, rows] = [group("batch"), group("rows")];
   return {
     a: (swap ? right : left).input, b: (swap ? left : right).input, aStart: a.start, bStart: b.start,
-    batch: group("batch"), rows: group("rows"), columns: group("columns"), depth: merge(inner.map(axisOf)),
-    split, items: outermost.extent,
+    batch, rows, columns: group("columns"), depth: merge(inner.map(axisOf)),
+    ...(inOrder(outer.map(groupOf)) && axes.every((loop) => isOneSide(outer.filter((index) => index.of === loop).map(groupOf))) ? { split: "lines", items: (countOf(batch) * countOf(rows)) / rowsTogether(rows) } : { split, items: outermost.extent }),
   };
+};
+
+const inOrder = (groups: readonly OutputGroup[]): boolean => {
+  const order = groups.map((group) => ["batch", "rows", "columns"].indexOf(group));
+  return order.every((place, i) => place >= (order[i - 1] ?? 0)) && order[0] !== 2;
+};
+
+/** All columns or none: an axis is not cut between. */
+const isOneSide = (groups: readonly OutputGroup[]): boolean => groups.every((group) => (group === "columns") === (groups[0] === "columns"));
+
+/** Rows that are not worth cutting: those next to each other of several axes, or a tile of four. */
+const rowsTogether = (rows: readonly Axis[]): number => {
+  const count = countOf(rows);
+  return rows.length > 1 ? (rows.at(-1)?.extent ?? 1) : count % 4 === 0 ? 4 : 1;
 };
 
 /** A loop whose index is taken apart as floor(i / n) and i mod n is two: i = n · high + low. */
