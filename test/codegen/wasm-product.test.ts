@@ -92,6 +92,14 @@ describe("what remains to be done with a product", () => {
   });
 });
 
+it("an empty sum, a single row, a single step and a sum of squares are left to loops", () => {
+  const sizes = { m: 16, n: 64, k: 32 };
+  expect(productOf(contraction("mk", "kn", "mn", { ...sizes, k: 0 }))).toBeNull();
+  expect(productOf(contraction("mk", "kn", "mn", { ...sizes, m: 1 }))).toBeNull();
+  expect(productOf(contraction("m", "n", "mn", sizes))).toBeNull();
+  expect(productOf(contraction("mk", "mk", "m", sizes))).toBeNull();
+});
+
 /** Has rows and columns of its own: not a dot product for each index of a batch. */
 const isMatrixProduct = ({ op, attrs }: Operation): boolean => {
   const spec = op === sq.einsum ? parseEinsum((attrs as { readonly spec: string }).spec) : null;

@@ -1,0 +1,65 @@
+/** @file How a product is cut and read: sizes of blocks, where they lie in the scratch region, what is copied and how. */
+
+import { TILE_COLUMNS, TILE_ROWS } from "./gemm.ts";
+import type { Rows } from "./gemm.ts";
+import type { Neighbours } from "./pack.ts";
+import { countOf } from "./product.ts";
+import type { Axis, Product } from "./product.ts";
+
+const FLOAT = 4;
+
+/** 512 steps of eight columns of B are 16 KiB, of 128 rows of A 256 KiB: half of the first and second caches of today. */
+const LARGEST = { depth: 512, rows: 128, columns: 1024 } as const;
+
+const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+/** About equal blocks, none larger than the limit. */
+const blockOf = (count: number, limit: number, unit: number): number => roundUp(Math.ceil(count / Math.ceil(count / limit)), unit);
+
+export interface Plan {
+  readonly depth: number;
+  readonly rows: number;
+  readonly columns: number;
+  /** Byte offsets in the scratch region. */
+  readonly at: Readonly<Record<"rowsA" | "rowsOut" | "tiles" | "columnsB" | "columnsOut" | "depthA" | "depthB" | "tile" | "a" | "b" | "end", number>>;
+}
+
+export const planOf = (product: Product): Plan => {
+  const depth = blockOf(countOf(product.depth), LARGEST.depth, 4);
+  const rows = blockOf(countOf(product.rows), LARGEST.rows, TILE_ROWS);
+  const columns = blockOf(countOf(product.columns), LARGEST.columns, TILE_COLUMNS);
+  let next = 0;
+  const take = (bytes: number): number => {
+    const start = next;
+    next += roundUp(bytes, 16);
+    return start;
+  };
+  const [rowsA, rowsOut, tiles] = [take(rows * FLOAT), take(rows * FLOAT), take(rows * FLOAT)];
+  const [columnsB, columnsOut] = [take(columns * FLOAT), take(columns * FLOAT)];
+  const [depthA, depthB] = [take(depth * FLOAT), take(depth * FLOAT)];
+  const tile = take((TILE_COLUMNS + 1) * TILE_ROWS * FLOAT);
+  const [a, b] = [take(rows * depth * FLOAT), take(columns * depth * FLOAT)];
+  return { depth, rows, columns, at: { rowsA, rowsOut, tiles, columnsB, columnsOut, depthA, depthB, tile, a, b, end: next } };
+};
+
+/** Copying a pays if it is then read for many panels. Until then it is read where it is, if one number says where the next step
+ *  of the depth lies; four rows that are read together must all exist. */
+const FEW_COLUMNS = 64;
+
+export const directRows = ({ rows, columns, depth }: Product, unit: number): Rows | null => {
+  const [only] = depth;
+  if (countOf(columns) > FEW_COLUMNS || only === undefined || depth.length > 1) return null;
+  if (only.a === 1) return "apart";
+  return neighboursOf(rows, [], "a", TILE_ROWS, unit) === "lanes" && countOf(rows) % TILE_ROWS === 0 && unit % TILE_ROWS === 0 ? "together" : null;
+};
+
+/** Which neighbours every group of `width` lanes, or every four steps of the depth, surely are in memory. Groups of lanes
+ *  start at multiples of `unit` and of `width` after those. */
+export const neighboursOf = (lanes: readonly Axis[], depth: readonly Axis[], factor: "a" | "b", width: number, unit: number): Neighbours => {
+  const runs = (axes: readonly Axis[], together: number): boolean => {
+    const inner = axes.at(-1);
+    return inner !== undefined && inner[factor] === 1 && (axes.length === 1 || inner.extent % together === 0);
+  };
+  if (runs(lanes, width) && (lanes.length === 1 || unit % width === 0)) return "lanes";
+  return runs(depth, 4) ? "depth" : "neither";
+};
