@@ -22,6 +22,7 @@ export { createBackend } from "./node/execute.ts";
 // Without files: source text in, data out. These run in a browser as well.
 export { check as checkSource, compile as compileSource, type Checked, type Compiled, type PipelineOptions, type SourceOptions } from "./driver.ts";
 export { interpreterExecutable } from "./interpreter.ts";
+export { generateWasmProgram } from "./codegen/wasm/program.ts";
 export { format } from "./format.ts";
 
 export { CODES, explain } from "../ir/codes.ts";
@@ -29,4 +30,4 @@ export { DiagnosticError, InternalError, type Diagnostic, type Severity } from "
 export { renderDiagnostics } from "../ir/render.ts";
 export { RuntimeError } from "../runtime/errors.ts";
 export { createExecutable, initialParameters, readSafetensors, writeSafetensors } from "../runtime/index.ts";
-export type { Executable, HostTensor, Program, Tensors } from "../runtime/abi.ts";
+export type { Executable, HostTensor, Program, Tensors, WasmProgram } from "../runtime/abi.ts";
