@@ -111,7 +111,7 @@ export interface WasmKernel {
 /** For the backend `wasm`. */
 export interface WasmProgram extends ProgramHead {
   /** The module; it imports `env.memory`. */
-  readonly wasm: Uint8Array<ArrayBuffer>;
+  readonly wasm: Uint8Array;
   readonly kernels: readonly WasmKernel[];
 }
 

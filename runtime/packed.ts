@@ -8,7 +8,7 @@
  *  `below` and `type` may be empty: no bound, and the type of the parameter that `name` or `name` after its first dot is
  *  (`grad.Mlp.up` is shaped like `Mlp.up`). A type reads `f32[2x8]{B,4*D}`; `~` stands for a space in a dimension. */
 
-import type { Entry, InputPort, KernelSource, Launch, OptimizerSpec, ParameterSpec, Port, PortRole, Program } from "./abi.ts";
+import type { Entry, InputPort, KernelSource, Launch, OptimizerSpec, ParameterSpec, Port, PortRole, ProgramHead } from "./abi.ts";
 
 export interface PackedEntry {
   readonly values: string;
@@ -18,16 +18,20 @@ export interface PackedEntry {
   readonly arenaBytes: number;
 }
 
-export interface PackedProgram {
+/** A program with packed entries; its kernels are whatever they are. */
+export interface PackedHead {
   readonly model: string;
   readonly dims: Readonly<Record<string, number>>;
   readonly parameters: readonly ParameterSpec[];
   readonly optimizer: OptimizerSpec | null;
-  readonly kernels: readonly KernelSource[];
   readonly entries: Readonly<Record<string, PackedEntry>>;
 }
 
-export const unpackProgram = (packed: PackedProgram): Program => {
+export interface PackedProgram extends PackedHead {
+  readonly kernels: readonly KernelSource[];
+}
+
+export const unpackProgram = <P extends PackedHead>(packed: P): Omit<P, "entries"> & ProgramHead => {
   const specs = new Map(packed.parameters.map((spec) => [spec.name, spec]));
   const entries = Object.entries(packed.entries).map(([name, entry]) => [name, unpackEntry(name, entry, specs)] as const);
   return { ...packed, version: 1, entries: Object.fromEntries(entries) };

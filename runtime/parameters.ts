@@ -1,16 +1,16 @@
 /** @file How a model starts: every parameter drawn as declared, from a stream of its own, the same on every backend. */
 
-import type { HostTensor, Initializer, ParameterSpec, Program, Tensors } from "./abi.ts";
+import type { HostTensor, Initializer, ParameterSpec, ProgramHead, Tensors } from "./abi.ts";
 import { randomStream, type RandomStream } from "./random.ts";
 import { elementCount, f32, zeros } from "./tensors.ts";
 
 /** All parameters by path. The same seed gives the same values, whatever the order or the backend. */
-export function initialParameters(program: Program, seed: number): Tensors {
+export function initialParameters(program: ProgramHead, seed: number): Tensors {
   return Object.fromEntries(program.parameters.map((spec) => [spec.name, initialParameter(spec, seed)]));
 }
 
 /** The optimizer's state before the first step: zeros. Empty for a program without an optimizer. */
-export function initialState(program: Program): Tensors {
+export function initialState(program: ProgramHead): Tensors {
   const state = program.optimizer?.state ?? [];
   return Object.fromEntries(state.map(({ name, shape }) => [name, zeros(shape)]));
 }

@@ -1,11 +1,12 @@
 /** @file `compile`'s output: one typed TypeScript module with the kernels, the parameter table and a function per entry.
  *
  *  Built with ts-morph from one structure (many small insertions would reparse the file each time), loaded only when a
- *  module is written. It imports `subquad/runtime`, which runs the kernels with gpu.js. */
+ *  module is written. It imports `subquad/runtime`, which runs the kernels with gpu.js, or those of a WebAssembly module that
+ *  is a file of its own. */
 
 import type { StatementStructures, WriterFunction } from "ts-morph";
 import type { Module } from "../../ir/core.ts";
-import type { Entry, InputPort, KernelSource, OptimizerSpec, ParameterSpec, Port, Program } from "../../runtime/abi.ts";
+import type { Entry, InputPort, KernelSource, OptimizerSpec, ParameterSpec, Port, Program, ProgramHead, WasmProgram } from "../../runtime/abi.ts";
 import { kernelOrigins } from "./kernel-origins.ts";
 import { identifier } from "./names.ts";
 import { packEntry, wrapWords } from "./pack-program.ts";
@@ -20,7 +21,7 @@ export interface ModuleOptions {
 type TsMorph = typeof import("ts-morph");
 
 /** The text of the module. `module` is what `program` was generated from: the doc comments quote its operations. */
-export const emitModule = async (program: Program, module: Module, options: ModuleOptions): Promise<string> => {
+export const emitModule = async (program: Program | WasmProgram, module: Module, options: ModuleOptions): Promise<string> => {
   const tsMorph = await (options.load ?? (() => import("ts-morph")))();
   const { Project, IndentationText } = tsMorph;
   const project = new Project({
@@ -37,12 +38,13 @@ export const emitModule = async (program: Program, module: Module, options: Modu
 /** The statements of the module, with `$0`, `$1`, … for `values`: kernels and the data of a deep model fill most of the
  *  module. They are laid out already and put into the finished text, where ts-morph need not read them. */
 const statementsOf = (
-  program: Program,
+  program: Program | WasmProgram,
   module: Module,
   values: string[],
   { StructureKind, VariableDeclarationKind }: TsMorph,
 ): (StatementStructures | WriterFunction)[] => {
   const origins = kernelOrigins(module, program);
+  const wasm = "wasm" in program;
   const constant = (name: string, docs: readonly string[], type: string, value: string): StatementStructures => ({
     kind: StructureKind.VariableStatement,
     leadingTrivia: "\n",
@@ -52,12 +54,14 @@ const statementsOf = (
     declarations: [{ name, initializer: `$${values.push(value) - 1}`, ...(type === "" ? {} : { type }) }],
   });
   return [
-    (writer) => void writer.write(IMPORTS),
+    (writer) => void writer.write(wasm ? WASM_IMPORTS : IMPORTS),
     constant("parameters", ["The parameters of the model, by path, and how each starts."], "", parameterTable(program)),
     ...typeStatements(program).map(statement),
-    ...program.kernels.map((kernel, i) => constant(kernel.name, origins[i] ?? [], "KernelSource", kernelText(kernel))),
-    constant("program", ["Everything the runtime needs: see `subquad/runtime` for the packed form."], "Program", programText(program)),
-    ...[CREATE, ...Object.values(program.entries).map((entry) => entryText(entry, program))].map(statement),
+    ...(wasm
+      ? [constant("kernels", ["The functions of the module: what their `begin` and `end` count, and the memory of its own that a call needs."], "readonly WasmKernel[]", wasmKernelTable(program, origins))]
+      : program.kernels.map((kernel, i) => constant(kernel.name, origins[i] ?? [], "KernelSource", kernelText(kernel)))),
+    constant("program", ["Everything the runtime needs: see `subquad/runtime` for the packed form."], wasm ? `Omit<WasmProgram, "wasm">` : "Program", programText(program)),
+    ...[wasm ? CREATE_WASM : CREATE, ...Object.values(program.entries).map((entry) => entryText(entry, program))].map(statement),
   ];
 };
 
@@ -68,6 +72,9 @@ const statement = (text: string): WriterFunction => (writer) => void writer.newL
 
 const IMPORTS = `import { createExecutable, unpackProgram } from "subquad/runtime";
 import type { Executable, HostTensor, KernelSource, ParameterSpec, Program } from "subquad/runtime";`;
+
+const WASM_IMPORTS = `import { createExecutable, unpackProgram } from "subquad/runtime";
+import type { Executable, HostTensor, ParameterSpec, WasmKernel, WasmProgram } from "subquad/runtime";`;
 
 const quote = (text: string): string => JSON.stringify(text);
 
@@ -81,7 +88,7 @@ const record = (fields: Readonly<Record<string, number | string>>): string =>
 const parameterRow = ({ name, shape, dims, init }: ParameterSpec): string =>
   `  { name: ${quote(name)}, shape: ${list(shape)}, dims: ${list(dims)}, init: ${record({ ...init })} },`;
 
-const parameterTable = (program: Program): string =>
+const parameterTable = (program: ProgramHead): string =>
   `[\n${program.parameters.map(parameterRow).join("\n")}\n] as const satisfies readonly ParameterSpec[]`;
 
 const kernelText = ({ name, source, output, inputs, loopLimit }: KernelSource): string =>
@@ -95,9 +102,20 @@ const kernelText = ({ name, source, output, inputs, loopLimit }: KernelSource): 
     "}",
   ].join("\n");
 
+/** One line a kernel, after what it stands for. */
+const wasmKernelTable = ({ kernels }: WasmProgram, origins: readonly (readonly string[])[]): string => {
+  const rows = kernels.flatMap((kernel, i) => [...(origins[i] ?? []).map((line) => `  // ${line}`), `  ${record({ ...kernel })},`]);
+  return `[\n${rows.join("\n")}\n]`;
+};
+
+const kernelNames = ({ kernels }: Program): string => {
+  const lines = wrapWords(kernels.map((kernel) => `${kernel.name},`).join(" "), WIDTH - 4);
+  return `: [\n${lines.map((line) => `    ${line}`).join("\n")}\n  ]`;
+};
+
 const WIDTH = 116;
 
-const programText = (program: Program): string => {
+const programText = (program: Program | WasmProgram): string => {
   const fields = ["values", "inputs", "outputs", "launches"] as const;
   const entries = Object.values(program.entries).flatMap((entry) => {
     const packed = packEntry(entry, program);
@@ -114,7 +132,7 @@ const programText = (program: Program): string => {
     `  dims: ${record(program.dims)},`,
     "  parameters,",
     `  optimizer: ${program.optimizer === null ? "null" : optimizerText(program.optimizer)},`,
-    `  kernels: [\n${wrapWords(program.kernels.map((kernel) => `${kernel.name},`).join(" "), WIDTH - 4).map((line) => `    ${line}`).join("\n")}\n  ],`,
+    `  kernels${"wasm" in program ? "" : kernelNames(program)},`,
     `  entries: {\n${entries.join("\n")}\n  },`,
     "})",
   ].join("\n");
@@ -128,12 +146,15 @@ const optimizerText = ({ name, lr, state }: OptimizerSpec): string => {
 const CREATE = `/** Prepares the program for a backend: \`gpujs:webasm\`, \`gpujs:webgpu\`, …, or \`gpujs\` for the best one there is. */
 export const create = (backend = "gpujs"): Promise<Executable> => createExecutable(program, backend);`;
 
+const CREATE_WASM = `/** Prepares the program. \`wasm\`: the bytes of the module that was written beside this file, read or fetched. */
+export const create = (wasm: Uint8Array): Promise<Executable> => createExecutable({ ...program, wasm }, "wasm");`;
+
 /** State tensors are named after parameters: `m.Mlp.up`. */
-const statePrefixes = (program: Program): readonly string[] => [
+const statePrefixes = (program: ProgramHead): readonly string[] => [
   ...new Set((program.optimizer?.state ?? []).map(({ name }) => name.slice(0, name.indexOf(".")))),
 ];
 
-const typeStatements = (program: Program): readonly string[] => {
+const typeStatements = (program: ProgramHead): readonly string[] => {
   const prefixes = statePrefixes(program);
   const tensors = (over: string): string => `Readonly<Record<${over}, HostTensor>>`;
   return [
@@ -152,7 +173,7 @@ const typeName = (entry: Entry): string =>
 
 const own = (entry: Entry): readonly InputPort[] => entry.inputs.filter(({ role }) => role !== "parameter" && role !== "state");
 
-const entryTypes = (entry: Entry, program: Program): readonly string[] => {
+const entryTypes = (entry: Entry, program: ProgramHead): readonly string[] => {
   const name = typeName(entry);
   const inputs = own(entry).map((port) => member(port, port.below === undefined ? "" : `, below ${port.below}`));
   return [
@@ -167,7 +188,7 @@ const member = (port: Port, more: string): string => {
 };
 
 /** Results that are one a parameter are written as such; the others one by one. */
-const resultType = (entry: Entry, program: Program): string => {
+const resultType = (entry: Entry, program: ProgramHead): string => {
   const parameters = new Set(program.parameters.map((spec) => spec.name));
   const names = new Set(entry.outputs.map((port) => port.name));
   const families = [...new Set([...names].map((name) => name.slice(0, name.indexOf(".") + 1)))]
@@ -179,7 +200,7 @@ const resultType = (entry: Entry, program: Program): string => {
   return [...(single.length === 0 ? [] : [`{\n${single.join("\n")}\n}`]), ...types].join(" & ") || "Readonly<Record<string, HostTensor>>";
 };
 
-const entryText = (entry: Entry, program: Program): string => {
+const entryText = (entry: Entry, program: ProgramHead): string => {
   const name = typeName(entry);
   const takes = (role: string): boolean => entry.inputs.some((port) => port.role === role);
   const groups: readonly (readonly [string, string, boolean])[] = [

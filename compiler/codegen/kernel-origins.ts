@@ -5,12 +5,12 @@ import { printingOf, printOperation } from "../../ir/print.ts";
 import type { Printing } from "../../ir/print.ts";
 import { fileLoc } from "../../ir/span.ts";
 import { describe } from "../../ir/types.ts";
-import type { Program } from "../../runtime/abi.ts";
+import type { Program, WasmProgram } from "../../runtime/abi.ts";
 import { planEntry } from "./entry.ts";
 import type { Plan } from "./entry.ts";
 
 /** Per kernel: the IR line it implements, what is computed in place, where that was written, and the output's shape. */
-export const kernelOrigins = (module: Module, program: Program): readonly (readonly string[])[] => {
+export const kernelOrigins = (module: Module, program: Program | WasmProgram): readonly (readonly string[])[] => {
   const lines = new Map<number, readonly string[]>();
   for (const func of module.funcs) {
     const launches = program.entries[func.name]?.launches ?? [];

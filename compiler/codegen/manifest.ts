@@ -1,7 +1,7 @@
 /** @file `manifest.json`: what a compiled program is, for tools that do not read TypeScript. */
 
 import { BYTES_PER_ELEMENT } from "../../ir/core.ts";
-import type { Entry, OptimizerSpec, ParameterSpec, Port, PortRole, Program } from "../../runtime/abi.ts";
+import type { Entry, OptimizerSpec, ParameterSpec, Port, PortRole, Program, WasmKernel, WasmProgram } from "../../runtime/abi.ts";
 
 export interface Manifest {
   readonly version: 1;
@@ -11,7 +11,7 @@ export interface Manifest {
   readonly parameterBytes: number;
   readonly parameters: readonly ParameterSpec[];
   readonly optimizer: OptimizerSpec | null;
-  readonly kernels: readonly KernelFacts[];
+  readonly kernels: readonly KernelFacts[] | readonly WasmKernel[];
   readonly entries: Readonly<Record<string, EntryFacts>>;
 }
 
@@ -35,7 +35,7 @@ interface EntryFacts {
 
 type PortFacts = Omit<Port, "value"> & { readonly bytes: number };
 
-export const manifest = (program: Program): Manifest => {
+export const manifest = (program: Program | WasmProgram): Manifest => {
   const parameterCount = program.parameters.reduce((sum, { shape }) => sum + volume(shape), 0);
   return {
     version: 1,
@@ -45,7 +45,7 @@ export const manifest = (program: Program): Manifest => {
     parameterBytes: parameterCount * BYTES_PER_ELEMENT,
     parameters: program.parameters,
     optimizer: program.optimizer,
-    kernels: program.kernels.map(({ name, output, inputs }) => ({ name, output, inputs })),
+    kernels: "wasm" in program ? program.kernels : program.kernels.map(({ name, output, inputs }) => ({ name, output, inputs })),
     entries: Object.fromEntries(Object.values(program.entries).map((entry) => [entry.name, entryFacts(entry)])),
   };
 };

@@ -1,9 +1,9 @@
 /** @file Writes entry points as the compact text that `runtime/packed.ts` describes and reads back. */
 
-import type { Entry, InputPort, Launch, ParameterSpec, Port, Program } from "../../runtime/abi.ts";
+import type { Entry, InputPort, Launch, ParameterSpec, Port, ProgramHead } from "../../runtime/abi.ts";
 import type { PackedEntry } from "../../runtime/packed.ts";
 
-export const packEntry = (entry: Entry, program: Program): PackedEntry => {
+export const packEntry = (entry: Entry, program: ProgramHead): PackedEntry => {
   const specs = new Map(program.parameters.map((spec) => [spec.name, spec]));
   const { inputs, outputs, launches, values, arenaBytes } = entry;
   return {

@@ -14,6 +14,8 @@ import type { Checked, Compiled, PipelineOptions } from "../driver.ts";
 import type { CheckOptions as LanguageOptions } from "../check/index.ts";
 import { emitModule } from "../codegen/emit-module.ts";
 import { manifest } from "../codegen/manifest.ts";
+import { printWat } from "../codegen/wasm/print-wat.ts";
+import { generateWasm } from "../codegen/wasm/program.ts";
 import { reasonOf } from "../../runtime/errors.ts";
 import { readImport, readSource } from "./files.ts";
 
@@ -25,9 +27,14 @@ export interface ModelOptions extends Omit<LanguageOptions, "readImport"> {
   readonly statistics?: string;
 }
 
+export const TARGETS = ["gpujs", "wasm"] as const;
+export type Target = (typeof TARGETS)[number];
+
 export interface CompileOptions extends ModelOptions, PipelineOptions {
   /** Folder for the kernels' module, the IR and the manifest; nothing is written without it. */
   readonly out?: string;
+  /** What the kernels in `out` are: sources for gpu.js, which runs them on any of its backends, or one WebAssembly module. */
+  readonly target?: Target;
   /** Folder for one numbered IR file a pass, with an index. */
   readonly dumpIr?: string;
   /** Print places in the source (`loc(…)`) in everything written. */
@@ -54,7 +61,7 @@ export const compile = async (options: CompileOptions): Promise<CompileResult> =
   const compiled = compileSource({ ...others, ...source, ...measured, readImport, snapshots });
   const written = [
     ...(options.dumpIr === undefined ? [] : writeDumps(compiled.snapshots, options.dumpIr, options.locs === true)),
-    ...(options.out === undefined ? [] : await writeOutput(compiled, options.out, options.locs === true)),
+    ...(options.out === undefined ? [] : await writeOutput(compiled, options.out, options)),
   ];
   return { ...compiled, written };
 };
@@ -67,11 +74,11 @@ const readStatistics = (path: string): AttentionStatistics => {
   throw new DiagnosticError([diagnostic("SQ0510", `\`${file}\` holds no statistics of heads: ${measured}`)]);
 };
 
-/** The kernels' module (`gpt.ts`), the IR before and after decomposition, and the manifest; where the pipeline stopped
+/** The kernels' module (`gpt.ts`, and `gpt.wasm` with its text for that target), the IR before and after decomposition, and the manifest; where the pipeline stopped
  *  before there were kernels, the IR it left (`gpt.ir`). */
-const writeOutput = async (compiled: Compiled, folder: string, locs: boolean): Promise<string[]> => {
+const writeOutput = async (compiled: Compiled, folder: string, { locs = false, target = "gpujs" }: CompileOptions): Promise<string[]> => {
   const stem = basename(compiled.file).replace(/\.sq$/, "");
-  const files: [name: string, text: string][] = [
+  const files: [name: string, content: string | Uint8Array][] = [
     [`${stem}.model.ir`, printModule(compiled.model, { locs })],
     [`${stem}.gradient.ir`, printModule(compiled.gradient, { locs })],
   ];
@@ -79,8 +86,11 @@ const writeOutput = async (compiled: Compiled, folder: string, locs: boolean): P
   else {
     files.push([`${stem}.kernels.ir`, printModule(compiled.module, { locs })]);
     const source = basename(compiled.file);
-    files.push([`${stem}.ts`, await emitModule(compiled.program, compiled.module, { source, load: loadTsMorph })]);
-    files.push(["manifest.json", `${JSON.stringify(manifest(compiled.program), null, 2)}\n`]);
+    const wasm = target === "wasm" ? generateWasm(compiled.module) : null;
+    const program = wasm?.program ?? compiled.program;
+    if (wasm !== null) files.push([`${stem}.wasm`, wasm.program.wasm], [`${stem}.wat`, printWat(wasm.code)]);
+    files.push([`${stem}.ts`, await emitModule(program, compiled.module, { source, load: loadTsMorph })]);
+    files.push(["manifest.json", `${JSON.stringify(manifest(program), null, 2)}\n`]);
   }
   return writeAll(folder, files);
 };
@@ -107,12 +117,12 @@ const writeDumps = (snapshots: readonly Snapshot[], folder: string, locs: boolea
   return writeAll(folder, [...files, ["index.json", `${JSON.stringify({ version: 1, passes: index }, null, 2)}\n`]]);
 };
 
-const writeAll = (folder: string, files: readonly (readonly [name: string, text: string])[]): string[] => {
+const writeAll = (folder: string, files: readonly (readonly [name: string, content: string | Uint8Array])[]): string[] => {
   try {
     mkdirSync(folder, { recursive: true });
-    return files.map(([name, text]) => {
+    return files.map(([name, content]) => {
       const path = join(folder, name);
-      writeFileSync(path, text);
+      writeFileSync(path, content);
       return path;
     });
   } catch (error) {

@@ -72,7 +72,7 @@ function allocate(program: WasmProgram, bytes: number): WebAssembly.Memory {
 /** The kernels by number. */
 async function instantiate(program: WasmProgram, memory: WebAssembly.Memory): Promise<readonly Run[]> {
   try {
-    const { instance } = await WebAssembly.instantiate(program.wasm, { env: { memory } });
+    const { instance } = await WebAssembly.instantiate(program.wasm as Uint8Array<ArrayBuffer>, { env: { memory } });
     return program.kernels.map(({ name }) => instance.exports[name] as Run);
   } catch (thrown) {
     throw new RuntimeError("SQ0704", `the kernels of \`${program.model}\` did not compile: ${reasonOf(thrown)}`, undefined, thrown);

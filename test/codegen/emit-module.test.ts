@@ -8,8 +8,9 @@ import { emitModule } from "../../compiler/codegen/emit-module.ts";
 import { manifest } from "../../compiler/codegen/manifest.ts";
 import { packEntry } from "../../compiler/codegen/pack-program.ts";
 import { generateProgram } from "../../compiler/codegen/program.ts";
+import { generateWasmProgram } from "../../compiler/codegen/wasm/program.ts";
 import { compile } from "../../compiler/driver.ts";
-import { unpackProgram } from "../../runtime/index.ts";
+import { createExecutable, i32, initialParameters, unpackProgram } from "../../runtime/index.ts";
 import { BLESSING } from "../filetest/bless.ts";
 import { ROOT } from "../tools.ts";
 
@@ -38,13 +39,16 @@ optimizer sgd(lr: 0.1, momentum: 0.9)
 const compiled = compile({ file: "tiny.sq", text: TINY });
 const program = compiled.program ?? generateProgram(compiled.module);
 const text = await emitModule(program, compiled.module, { source: "tiny.sq" });
+const wasmProgram = generateWasmProgram(compiled.module);
+const wasmText = await emitModule(wasmProgram, compiled.module, { source: "tiny.sq" });
 
 /** Not a `.ts` file: it imports the package by name, which only a built package answers to. */
 const GOLDEN = `${ROOT}/test/golden/codegen/tiny.kernels.ts.txt`;
+const WASM_GOLDEN = `${ROOT}/test/golden/codegen/tiny.wasm.ts.txt`;
 
-it("reads like this", () => {
-  if (BLESSING) writeFileSync(GOLDEN, text);
-  expect(text).toBe(readFileSync(GOLDEN, "utf8"));
+it.each([[GOLDEN, text], [WASM_GOLDEN, wasmText]])("reads like %s", (golden, written) => {
+  if (BLESSING) writeFileSync(golden, written);
+  expect(written).toBe(readFileSync(golden, "utf8"));
 });
 
 it("type-checks under strict flags, and so does a program that uses it", () => {
@@ -69,6 +73,12 @@ export const use = async (parameters: Parameters, state: State, inputs: StepArgu
   return [...loss.shape, ...result.shape, ...parameters["Mlp.1.up"].shape];
 };
 `);
+  project.createSourceFile(`${ROOT}/test/codegen/virtual/tiny-wasm.ts`, wasmText);
+  project.createSourceFile(`${ROOT}/test/codegen/virtual/use-wasm.ts`, `import { create, forward } from "./tiny-wasm.ts";
+import type { ForwardArguments, Parameters } from "./tiny-wasm.ts";
+export const use = async (bytes: Uint8Array, parameters: Parameters, inputs: ForwardArguments): Promise<readonly number[]> =>
+  (await forward(await create(bytes), parameters, inputs)).result.shape;
+`);
   const messages = project.getSourceFiles().filter((file) => file.getFilePath().includes("virtual"))
     .flatMap((file) => file.getPreEmitDiagnostics())
     .map((d) => `${d.getLineNumber()}: ${ts.flattenDiagnosticMessageText(d.compilerObject.messageText, "\n")}`);
@@ -76,7 +86,7 @@ export const use = async (parameters: Parameters, state: State, inputs: StepArgu
 });
 
 it("imports nothing but subquad/runtime", () => {
-  const imports = [...text.matchAll(/from "(.*)"/g)].map((match) => match[1]);
+  const imports = [...`${text}${wasmText}`.matchAll(/from "(.*)"/g)].map((match) => match[1]);
   expect(new Set(imports)).toEqual(new Set(["subquad/runtime"]));
 });
 
@@ -85,6 +95,15 @@ it("carries the program: unpacking what is packed gives it back", () => {
   const { version, ...facts } = program;
   expect(unpackProgram({ ...facts, entries: Object.fromEntries(entries) })).toEqual({ ...facts, version });
   for (const { source } of program.kernels) expect(text).toContain(source);
+});
+
+it("of WebAssembly the facts of its functions, and the bytes beside it run", async () => {
+  for (const { name, items, scratchBytes } of wasmProgram.kernels) expect(wasmText).toContain(`{ name: "${name}", items: ${items}, scratchBytes: ${scratchBytes} },`);
+  const entries = Object.values(wasmProgram.entries).map((entry) => [entry.name, packEntry(entry, wasmProgram)] as const);
+  const executable = await createExecutable({ ...unpackProgram({ ...wasmProgram, entries: Object.fromEntries(entries) }), wasm: wasmProgram.wasm }, "wasm");
+  const { result } = await executable.run("forward", { ...initialParameters(wasmProgram, 1), tokens: i32([4], [1, 2, 3, 0]) });
+  expect(result?.shape).toEqual([4, 8]);
+  expect(manifest(wasmProgram).kernels).toEqual(wasmProgram.kernels);
 });
 
 it("a manifest says what there is, in JSON", () => {

@@ -16,10 +16,13 @@ import type { Product, ProductKernel } from "./product.ts";
 const MEMORY: MemoryImport = { from: "env", name: "memory", initial: 1, maximum: 65_536, shared: false };
 
 /** `module` satisfies the stage `kernel` and has been through `fuse`. */
-export const generateWasmProgram = (module: Module): WasmProgram => {
+export const generateWasmProgram = (module: Module): WasmProgram => generateWasm(module).program;
+
+/** The same, and its module as data, which `print-wat.ts` prints. */
+export const generateWasm = (module: Module): { readonly program: WasmProgram; readonly code: WasmModule } => {
   const { table, ...program } = tabulate(module);
   const { code, kernels } = emitKernels(table.kernels);
-  return { ...program, wasm: encodeModule(code), kernels };
+  return { program: { ...program, wasm: encodeModule(code), kernels }, code };
 };
 
 /** The functions of kernels, after those that they call. */
