@@ -18,6 +18,7 @@ import { probeOf } from "../audit/probe.ts";
 import type { Probe } from "../audit/probe.ts";
 import type { GivenRule } from "../check/index.ts";
 import { generateProgram } from "../codegen/program.ts";
+import { generateWasmProgram } from "../codegen/wasm/program.ts";
 import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
@@ -78,8 +79,9 @@ export interface Runnable {
 export const runnable = async (module: Module, backend: string): Promise<Runnable> => {
   const [func] = module.funcs;
   if (func === undefined) throw new Error("a module without functions");
-  const program = generateProgram(runPipeline(module, TO_KERNELS).module);
+  const kernels = runPipeline(module, TO_KERNELS).module;
+  const program = generateProgram(kernels);
   if (backend === INTERPRETER) return { func, program, executable: interpreterExecutable(module) };
   if (backend === "gpujs:webgpu") await installWebGpu();
-  return { func, program, executable: await createExecutable(program, backend) };
+  return { func, program, executable: await createExecutable(backend === "wasm" ? generateWasmProgram(kernels) : program, backend) };
 };
