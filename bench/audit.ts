@@ -10,13 +10,13 @@ const { values } = parseArgs({
   options: {
     model: { type: "string", default: "examples/gpt.sq" },
     data: { type: "string", default: "node_modules/typescript/lib/*.d.ts" },
-    dim: { type: "string", multiple: true, default: ["T=512", "B=1"] },
-    steps: { type: "string", default: "800" },
+    dim: { type: "string", multiple: true, default: ["T=1024", "B=1"] },
+    steps: { type: "string", default: "1500" },
     c: { type: "string", default: "8,16,27,64" },
-    lengths: { type: "string", default: "128,256,512" },
+    lengths: { type: "string", default: "256,512,1024" },
     sequences: { type: "string", default: "24" },
     draws: { type: "string", default: "2" },
-    backend: { type: "string", default: "gpujs" },
+    backend: { type: "string", default: "wasm" },
     /** Audit the checkpoint of an earlier run instead of training again. */
     reuse: { type: "boolean", default: false },
     /** Write the tables there; empty: only print them. */
