@@ -2,7 +2,7 @@
 
 import { createExecutable } from "../../runtime/index.ts";
 import type { Executable } from "../../runtime/abi.ts";
-import { generateProgram } from "../../compiler/codegen/program.ts";
+import { generateWasmProgram } from "../../compiler/codegen/wasm/program.ts";
 import type { Func, Module, Operation, Value } from "../../ir/core.ts";
 import { attentionSampled } from "../../ir/ops/index.ts";
 import { mapFuncs } from "../../passes/edit.ts";
@@ -14,7 +14,7 @@ const LOWER = "decompose,canonicalize,cse,dce,fuse,plan-memory";
 /** A module of the gradient stage on kernels. */
 export const createExecutableOf = async (module: Module): Promise<Executable> => {
   const { module: lowered } = runPipeline(module, parsePipeline(LOWER), {});
-  return createExecutable(generateProgram(lowered), "gpujs:webasm");
+  return createExecutable(generateWasmProgram(lowered), "wasm");
 };
 
 /** Every site draws with the function's own key. */
