@@ -1,5 +1,6 @@
 /** @file What `npm start` runs: compile a GPT, train it on text that is already on disk, let it write, and measure what
- *  approximate gradients would have been like. Each step is a command of `subquad`, printed before it runs, so that it can be repeated by hand. */
+ *  approximate gradients would have been like. Each step is a command of `subquad`, printed before it runs, so that it can
+ *  be repeated by hand. */
 
 import { main } from "../compiler/cli/main.ts";
 import { processIo } from "../compiler/cli/io.ts";
@@ -9,9 +10,9 @@ const TEXT = "node_modules/typescript/lib/*.d.ts";
 
 const STEPS: readonly (readonly string[])[] = [
   ["compile", "examples/gpt.sq", "-o", "build/gpt"],
-  ["train", "examples/gpt.sq", "--data", TEXT, "--dim", "B=4", "--steps", "600", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
-  ["sample", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--prompt", "interface ", "--bytes", "300"],
-  ["audit", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--data", TEXT, "--c", "4,8,16", "--degree", "2", "--sequences", "8", "--html", "build/audit.html"],
+  ["train", "examples/gpt.sq", "--data", TEXT, "--steps", "1500", "--backend", "wasm", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
+  ["sample", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--prompt", "interface ", "--bytes", "300", "--backend", "wasm"],
+  ["audit", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--data", TEXT, "--c", "4,8,16", "--sequences", "8", "--backend", "wasm", "--html", "build/audit.html"],
 ];
 
 const quoted = (word: string): string => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`);
