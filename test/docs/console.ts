@@ -1,7 +1,7 @@
 /** @file The console blocks of the README: commands after `$ `, each followed by what it prints. `npx subquad …` runs in
  *  process; filters behind a pipe, and other commands, run in a shell, as the reader would run them. */
 
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { main } from "../../compiler/cli/main.ts";
 import { ROOT } from "../tools.ts";
@@ -13,7 +13,12 @@ const BUILD = "build/";
 export const wordsOf = (line: string): string[] =>
   [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
 
-const shell = (command: string, input: string): string => execFileSync("sh", ["-c", command], { cwd: ROOT, input, encoding: "utf8" });
+/** A filter that has read enough (`tail -n 0`, `head`) may close the pipe before all of the input is written: no error. */
+const shell = (command: string, input: string): string => {
+  const { status, stdout, stderr, error } = spawnSync("sh", ["-c", command], { cwd: ROOT, input, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command}: ${error?.message ?? `exit ${status}`}\n${stderr}`);
+  return stdout;
+};
 
 export interface Printed {
   readonly exit: number;
