@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { audit, auditPage, printAudit, train } from "../compiler/index.ts";
+import { parseDims } from "../compiler/cli/options.ts";
 
 const { values } = parseArgs({
   options: {
@@ -24,12 +25,7 @@ const { values } = parseArgs({
   },
 });
 
-const dims = Object.fromEntries(
-  values.dim.map((text): [string, number] => {
-    const [name = "", size = ""] = text.split("=");
-    return [name, Number(size)];
-  }),
-);
+const dims = parseDims(values.dim);
 const numbers = (text: string): number[] => text.split(",").map(Number);
 const say = (message: string): void => void process.stderr.write(`${message}\n`);
 

@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { train } from "../compiler/index.ts";
+import { parseDims } from "../compiler/cli/options.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,12 +30,7 @@ interface Outcome {
   readonly seconds: number;
 }
 
-const dims = Object.fromEntries(
-  values.dim.map((text): [string, number] => {
-    const [name = "", size = ""] = text.split("=");
-    return [name, Number(size)];
-  }),
-);
+const dims = parseDims(values.dim);
 
 const runOne = async (form: string, seed: number): Promise<Outcome> => {
   const started = performance.now();

@@ -52,3 +52,11 @@ export const logGamma = (x: number): number => {
   const series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse / 1680))) / at;
   return shift + (at - 0.5) * Math.log(at) - at + 0.5 * Math.log(2 * Math.PI) + series;
 };
+
+/** The exponent of y ∝ x^slope by least squares of ln y on ln x. */
+export const logLogSlope = (points: readonly (readonly [x: number, y: number])[]): number => {
+  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
+  const [mx, my] = [meanOf(logs.map(([x]) => x)), meanOf(logs.map(([, y]) => y))];
+  const [xy, xx] = logs.reduce(([a, b], [x, y]) => [a + (x - mx) * (y - my), b + (x - mx) ** 2], [0, 0]);
+  return xy / xx;
+};

@@ -3,7 +3,7 @@
 import type { Group } from "./gradient-noise.ts";
 import type { HeadSums } from "./head.ts";
 import { headReport } from "./head-report.ts";
-import { meanOf } from "./estimate.ts";
+import { logLogSlope, meanOf } from "./estimate.ts";
 import type { Site } from "./probe.ts";
 import type { ApproximationReport, KeptReport, SiteReport } from "./schema.ts";
 
@@ -44,10 +44,7 @@ export const keptReports = (sites: readonly SiteReport[], cs: readonly number[])
 export const slopeOf = (approximations: readonly ApproximationReport[]): number | null => {
   const points = approximations.flatMap(({ kind, parameter, groups }): [number, number][] => {
     const rho = groups.find(({ group }) => group === ALL)?.rho?.value ?? 0;
-    return kind === "sus" && parameter !== null && rho > 0 ? [[Math.log(parameter), Math.log(rho)]] : [];
+    return kind === "sus" && parameter !== null && rho > 0 ? [[parameter, rho]] : [];
   });
-  if (points.length < 2) return null;
-  const [x, y] = [meanOf(points.map(([a]) => a)), meanOf(points.map(([, b]) => b))];
-  const squares = points.reduce((sum, [a]) => sum + (a - x) ** 2, 0);
-  return points.reduce((sum, [a, b]) => sum + (a - x) * (b - y), 0) / squares;
+  return points.length < 2 ? null : logLogSlope(points);
 };

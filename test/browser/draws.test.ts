@@ -6,10 +6,8 @@ import { generateProgram } from "../../compiler/codegen/program.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { cumsum, randomAt, sample } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
 import { moduleOf, rounded, tensorsFor, worst } from "../codegen/programs.ts";
-import { makeFunc, namedInputs, source } from "../numeric/support.ts";
+import { makeFunc, namedInputs, source, toKernels } from "../numeric/support.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "./harness.ts";
 
 const [ROWS, SIZE, SLOTS] = [24, 100, 16];
@@ -42,7 +40,7 @@ describe.skipIf(missing !== null)("in Chromium", () => {
   afterAll(() => browser.close());
 
   it.each(["gpujs:webgl2", "gpujs:webgpu"])("%s draws and keeps what the interpreter does", async (backend) => {
-    const { module } = runPipeline(moduleOf(func), parsePipeline("decompose,canonicalize,cse,dce,fuse"));
+    const module = toKernels(moduleOf(func));
     const data = inputs();
     const outputs = await browser.runInBrowser(generateProgram(module), backend, "test", tensorsFor(func, data));
     const { results } = interpret(func, namedInputs(data));

@@ -6,15 +6,13 @@ import { generateProgram } from "../../compiler/codegen/program.ts";
 import { taylor } from "../../ir/approximation.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { attentionLowrank, attentionVjpLowrank, monomialProducts, monomials, monomialWeights } from "../../ir/ops/index.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
 import { moduleOf, rounded, tensorsFor } from "../codegen/programs.ts";
 import { headData, headTypes, lowRankAttrs } from "../numeric/lowrank-support.ts";
-import { makeFunc, namedInputs, relativeError } from "../numeric/support.ts";
+import { makeFunc, namedInputs, relativeError, toKernels } from "../numeric/support.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "./harness.ts";
 
 const lowered = (func: ReturnType<typeof makeFunc>) =>
-  generateProgram(runPipeline(moduleOf(func), parsePipeline("decompose,canonicalize,cse,dce,fuse")).module);
+  generateProgram(toKernels(moduleOf(func)));
 
 const missing = browserMissing();
 

@@ -9,18 +9,16 @@ import type { Data, Func, Value } from "../../ir/core.ts";
 import { interpret } from "../../ir/interpret.ts";
 import * as sq from "../../ir/ops/index.ts";
 import { elements, named, tensor } from "../../ir/types.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
 import type { Program, Tensors } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { i32 } from "../../runtime/tensors.ts";
 import { browserMissing, openBrowser } from "../browser/harness.ts";
 import type { BrowserSession } from "../browser/harness.ts";
-import { makeFunc, namedInputs, source } from "../numeric/support.ts";
+import { makeFunc, namedInputs, source, toKernels } from "../numeric/support.ts";
 import { moduleOf, tensorsFor, worst } from "./programs.ts";
 
 const kernelsOf = (func: Func): Program =>
-  generateProgram(runPipeline({ ...moduleOf(func), dims: new Map() }, parsePipeline("decompose,canonicalize,cse,dce,fuse")).module);
+  generateProgram(toKernels({ ...moduleOf(func), dims: new Map() }));
 
 const [B, G, H, N, M, S, E] = [2, 2, 4, 40, 50, 6, 16];
 const queries = named("f32", [["B", B], ["H", H], ["N", N], ["E", E]]);

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { logLogSlope } from "../../compiler/audit/estimate.ts";
 import { compile } from "../../compiler/node/compile.ts";
 import type { Compiled } from "../../compiler/driver.ts";
 import { programOf } from "../../compiler/node/execute.ts";
@@ -48,15 +49,7 @@ const countAt = async (policy: string, T: number): Promise<Count> => {
   };
 };
 
-/** Least squares of log y against log n. */
-const slope = (ys: readonly number[]): number => {
-  const xs = LENGTHS.map(Math.log);
-  const logs = ys.map(Math.log);
-  const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
-  const [mx, my] = [mean(xs), mean(logs)];
-  const dot = (a: readonly number[], ma: number, b: readonly number[], mb: number): number => a.reduce((sum, x, i) => sum + (x - ma) * ((b[i] ?? mb) - mb), 0);
-  return dot(xs, mx, logs, my) / dot(xs, mx, xs, mx);
-};
+const slope = (ys: readonly number[]): number => logLogSlope(LENGTHS.map((n, i) => [n, ys[i] ?? Number.NaN]));
 
 const observed: string[] = [];
 afterAll(() => report(observed));

@@ -6,16 +6,10 @@ import { generateWasmProgram } from "../../compiler/codegen/wasm/program.ts";
 import type { Func, Module, Operation, Value } from "../../ir/core.ts";
 import { attentionSampled } from "../../ir/ops/index.ts";
 import { mapFuncs } from "../../passes/edit.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
-
-const LOWER = "decompose,canonicalize,cse,dce,fuse,plan-memory";
+import { toKernels } from "../numeric/support.ts";
 
 /** A module of the gradient stage on kernels. */
-export const createExecutableOf = async (module: Module): Promise<Executable> => {
-  const { module: lowered } = runPipeline(module, parsePipeline(LOWER), {});
-  return createExecutable(generateWasmProgram(lowered), "wasm");
-};
+export const createExecutableOf = (module: Module): Promise<Executable> => createExecutable(generateWasmProgram(toKernels(module)), "wasm");
 
 /** Every site draws with the function's own key. */
 export const withOneKey = (module: Module): Module => mapFuncs(module, oneKey);

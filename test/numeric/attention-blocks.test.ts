@@ -13,13 +13,11 @@ import { expandAttention, expandAttentionVjp } from "../../ir/ops/attention-expa
 import { attention, attentionVjp } from "../../ir/ops/index.ts";
 import * as poly from "../../ir/poly.ts";
 import { elements, tensor } from "../../ir/types.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
 import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "../browser/harness.ts";
 import { moduleOf, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
-import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, typesOf } from "./support.ts";
+import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, typesOf, toKernels as lowered } from "./support.ts";
 import type { Case } from "./support.ts";
 
 const CASES = [...casesOf(attention), ...casesOf(attentionVjp)];
@@ -46,7 +44,7 @@ describe.each(LABELS)("%s", (_, c) => {
 });
 
 const toKernels = (funcs: readonly Func[]): readonly Func[] =>
-  runPipeline(moduleOf(...funcs), parsePipeline("decompose,canonicalize,cse,dce,fuse")).module.funcs;
+  lowered(moduleOf(...funcs)).funcs;
 
 describe.each([["gpujs:cpu", 1e-6], ["gpujs:webasm", 1e-5], ["wasm", 1e-5]] as const)("%s", (backend, tolerance) => {
   const program = programFor(moduleOf(...toKernels(CASES.map((c) => expanded(c, { elements: 1, rows: 2 })))), backend);

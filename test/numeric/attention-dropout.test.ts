@@ -9,11 +9,9 @@ import { countersFit, dropAt, multiplierOf } from "../../ir/ops/attention-dropou
 import { expandAttention, expandAttentionVjp } from "../../ir/ops/attention-expand.ts";
 import { attention } from "../../ir/ops/index.ts";
 import { elements, tensor } from "../../ir/types.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { moduleOf, programFor, rounded, tensorsFor } from "../codegen/programs.ts";
-import { makeFunc, namedInputs, relativeError, source } from "./support.ts";
+import { makeFunc, namedInputs, relativeError, source, toKernels } from "./support.ts";
 
 const KEY = Float64Array.of(65_535, 11, 40_503, 7);
 const RATE = 0.3;
@@ -88,7 +86,7 @@ describe("attention", () => {
 
   it.each(["gpujs:cpu", "gpujs:webasm", "wasm"] as const)("drops the same weights on %s", async (backend) => {
     const func = makeFunc([...types, key], (b, params) => b.all(attention, params, attrsOf(RATE)));
-    const { module } = runPipeline(moduleOf(func), parsePipeline("decompose,canonicalize,cse,dce,fuse"));
+    const module = toKernels(moduleOf(func));
     const executable = await createExecutable(programFor(module, backend), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, [...data, KEY]));
     await executable.destroy();
@@ -104,6 +102,6 @@ it("in blocks, no tensor of a function is larger than a block", () => {
     const [o, lse] = expandAttention(b, [q!, k!, v!, key!], attrsOf(RATE), budget);
     return [o!, lse!, ...expandAttentionVjp(b, [q!, k!, v!, o!, lse!, dO!, key!], attrsOf(RATE), budget)];
   });
-  const lowered = runPipeline(moduleOf(func), parsePipeline("decompose,canonicalize,cse,dce,fuse")).module.funcs[0]!;
+  const lowered = toKernels(moduleOf(func)).funcs[0]!;
   expect(Math.max(...lowered.ops.flatMap((op) => op.results.map(({ type }) => elements(type))))).toBe(budget.elements);
 });

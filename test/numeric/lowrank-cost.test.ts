@@ -10,10 +10,9 @@ import { attentionLowrank, attentionVjp, attentionVjpLowrank } from "../../ir/op
 import { OPS } from "../../ir/ops/index.ts";
 import * as poly from "../../ir/poly.ts";
 import { elements, tensor } from "../../ir/types.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
+import { logLogSlope } from "../../compiler/audit/estimate.ts";
 import { exactAttrs, headTypes, lowRankAttrs, square } from "./lowrank-support.ts";
-import { makeFunc } from "./support.ts";
+import { makeFunc, toKernels } from "./support.ts";
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
@@ -33,13 +32,7 @@ const denseFlops = (n: number, d: number, causal: boolean): number => {
 
 const LENGTHS = [1024, 2048, 4096, 8192, 16384];
 
-/** Slope of log cost over log length. */
-const slopeOf = (costs: readonly number[]): number => {
-  const x = LENGTHS.map((n) => Math.log(n));
-  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [mx, my] = [mean(x), mean(costs.map(Math.log))];
-  return mean(x.map((value, i) => (value - mx) * (Math.log(costs[i]!) - my))) / mean(x.map((value) => (value - mx) ** 2));
-};
+const slopeOf = (costs: readonly number[]): number => logLogSlope(LENGTHS.map((n, i) => [n, costs[i]!]));
 
 describe.each([[16, 2], [64, 1]])("heads of width %i, degree %i", (d, degree) => {
   it.each([[true, "plugin"], [true, "surrogate"], [false, "plugin"], [false, "surrogate"]] as const)("cost is linear in the length (causal %s, %s)", (causal, form) => {
@@ -94,7 +87,7 @@ describe("a causal head of 16384 positions, compiled", () => {
   it.each([null, "plugin", "surrogate"] as const)("has no tensor with two axes of that length, stored or not (%s)", (form) => {
     const func = expansion(form === null ? headTypes(sizes).slice(0, 3) : headTypes(sizes), attrs, form);
     const module = { name: "Test", dims: new Map<string, number>(), funcs: [func], attrs: {} };
-    const kernels = runPipeline(module, parsePipeline("decompose,canonicalize,cse,dce,fuse")).module;
+    const kernels = toKernels(module);
     const operations = kernels.funcs.flatMap(({ ops }) => ops);
     const sizesOf = (stored: boolean): readonly number[] =>
       operations.filter(({ inline }) => !stored || !inline).flatMap(({ results }) => results.map(({ type }) => elements(type)));

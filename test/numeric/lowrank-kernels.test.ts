@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { rankOf, taylor } from "../../ir/approximation.ts";
 import type { Data, Func, Module, TensorType } from "../../ir/core.ts";
+import type { AttentionSizes } from "../../ir/ops/attention-attrs.ts";
 import type { Form, LowRankExtra } from "../../ir/ops/attention-lowrank-attrs.ts";
 import { centred } from "../../ir/ops/attention-lowrank-center.ts";
 import { attentionLowrank, attentionVjpLowrank, features, featuresVjp } from "../../ir/ops/index.ts";
@@ -15,7 +16,6 @@ import type { Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { moduleOf, programFor, rounded, tensorsFor } from "../codegen/programs.ts";
 import { extrasOf, gaussian, headData, headTypes, lowRankAttrs, run } from "./lowrank-support.ts";
-import type { Sizes } from "./lowrank-support.ts";
 import { makeFunc, namedInputs, relativeError } from "./support.ts";
 
 interface Entry {
@@ -25,7 +25,7 @@ interface Entry {
 }
 
 interface Setting {
-  readonly sizes: Sizes;
+  readonly sizes: AttentionSizes;
   readonly causal: boolean;
   readonly chunk: number;
   readonly coefficients: readonly number[];

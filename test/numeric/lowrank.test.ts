@@ -5,13 +5,13 @@ import { describe, expect, it } from "vitest";
 import { polynomialAt, rankOf, taylor } from "../../ir/approximation.ts";
 import type { Data, Func } from "../../ir/core.ts";
 import { interpret } from "../../ir/interpret.ts";
+import type { AttentionSizes } from "../../ir/ops/attention-attrs.ts";
 import { centred } from "../../ir/ops/attention-lowrank-center.ts";
 import type { Form, LowRankExtra } from "../../ir/ops/attention-lowrank-attrs.ts";
 import { attention, attentionLowrank, attentionVjpLowrank, einsum, features, featuresVjp, monomialWeights, mul } from "../../ir/ops/index.ts";
 import { broadcastTo } from "../../ir/ops/helpers.ts";
 import { tensor } from "../../ir/types.ts";
 import { exactAttrs, extrasOf, gaussian, headData, headTypes, lowRankAttrs, run, square } from "./lowrank-support.ts";
-import type { Sizes } from "./lowrank-support.ts";
 import { makeFunc, namedInputs, relativeError } from "./support.ts";
 
 const results = (func: Func, data: readonly Data[]): readonly Data[] => [...interpret(func, namedInputs(data)).results.values()];
@@ -70,7 +70,7 @@ describe("features", () => {
   });
 });
 
-const SHAPES: readonly Sizes[] = [
+const SHAPES: readonly AttentionSizes[] = [
   { B: 1, H: 1, G: 1, N: 13, M: 13, K: 2, E: 2 },
   { B: 2, H: 4, G: 2, N: 9, M: 14, K: 3, E: 2 },
   { B: 3, H: 3, G: 1, N: 11, M: 6, K: 2, E: 3 },
@@ -113,7 +113,7 @@ describe.each([1, 2, 3, 5, 7, 64])("chunks of %i", (chunk) => {
 });
 
 it("rows without keys give 0, and gradients that are finite and leave them out", () => {
-  const sizes: Sizes = { B: 2, H: 2, G: 1, N: 6, M: 4, K: 2, E: 2 };
+  const sizes: AttentionSizes = { B: 2, H: 2, G: 1, N: 6, M: 4, K: 2, E: 2 };
   const types = [...headTypes(sizes), tensor("i32", [2])];
   const data = [...headData(sizes, 3), Float64Array.of(0, 4)];
   const attrs = lowRankAttrs({ causal: true, chunk: 2, extras: ["lengths"], scale: 0.4 });

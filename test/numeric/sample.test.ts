@@ -6,11 +6,9 @@ import type { Data } from "../../ir/core.ts";
 import { evaluateOp, interpret } from "../../ir/interpret.ts";
 import { cumsum, sample } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
-import { parsePipeline } from "../../passes/parse-pipeline.ts";
-import { runPipeline } from "../../passes/run.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { moduleOf, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
-import { makeFunc, namedInputs, source } from "./support.ts";
+import { makeFunc, namedInputs, source, toKernels } from "./support.ts";
 
 /** The indices kept of each row of p. */
 const keptOf = (p: Data, u: Data, slots: number): readonly (readonly number[])[] => {
@@ -58,7 +56,6 @@ describe.each([1, 2, 3])("of probabilities %i", (seed) => {
   });
 });
 
-const LOWER = "decompose,canonicalize,cse,dce,fuse";
 
 /** Does the exact sum up to an index lie within the float32 rounding of two searches, about sqrt(M) additions each, of a threshold? */
 const isClose = (p: Data, u: number): boolean => {
@@ -79,7 +76,7 @@ describe.each(["gpujs:cpu", "gpujs:webasm", "wasm"] as const)("on %s", (backend)
     const p = weights.map((x, i) => Math.min(1, x * scale[Math.floor(i / size)]!));
     const data = rounded([p, Float64Array.from({ length: count }, () => Math.floor(uniform() * 2 ** 24) / 2 ** 24)]);
     const func = makeFunc([tensor("f32", [count, size]), tensor("f32", [count])], (b, [x, u]) => [b.one(sample, [x!, u!], { slots })]);
-    const { module } = runPipeline(moduleOf(func), parsePipeline(LOWER));
+    const module = toKernels(moduleOf(func));
     const executable = await createExecutable(programFor(module, backend), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, data));
     await executable.destroy();
@@ -94,7 +91,7 @@ describe.each(["gpujs:cpu", "gpujs:webasm", "wasm"] as const)("on %s", (backend)
     const type = tensor("f32", [3, 1000]);
     const data = rounded([Float64Array.from({ length: 3000 }, uniform)]);
     const func = makeFunc([type], (b, [x]) => [b.one(cumsum, [x!], { axis: 1, reverse: false, exclusive: false })]);
-    const executable = await createExecutable(programFor(runPipeline(moduleOf(func), parsePipeline(LOWER)).module, backend), backend);
+    const executable = await createExecutable(programFor(toKernels(moduleOf(func)), backend), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, data));
     await executable.destroy();
     expect(worst(r0!.data, interpret(func, namedInputs(data)).results.get("r0")!)).toBeLessThan(4 * 2 ** -24);

@@ -1,11 +1,13 @@
 /** @file What the numeric tests share: every op on every one of its examples, data for them, and functions around them. */
 
 import { Builder } from "../../ir/builder.ts";
-import type { AnyOp, Data, Example, ExampleOperand, Func, TensorType, Value } from "../../ir/core.ts";
+import type { AnyOp, Data, Example, ExampleOperand, Func, Module, TensorType, Value } from "../../ir/core.ts";
 import { isViolation } from "../../ir/core.ts";
 import { OPS } from "../../ir/ops/index.ts";
 import { symbolsOf } from "../../ir/poly.ts";
 import { elements } from "../../ir/types.ts";
+import { parsePipeline } from "../../passes/parse-pipeline.ts";
+import { runPipeline } from "../../passes/run.ts";
 
 /** Ops whose rule is an estimate of the derivative on purpose; the tests of the estimator are in sus.test.ts. */
 export const ESTIMATED: readonly string[] = ["attention_sampled"];
@@ -109,3 +111,8 @@ export const relativeError = (a: Data, b: Data): number => {
   const difference = norm(a.map((x, i) => x - (b[i] ?? Number.NaN)));
   return difference / Math.max(norm(b), NEGLIGIBLE);
 };
+
+/** The kernels of a module of the gradient stage, as the compiler makes them. */
+export const toKernels = (module: Module): Module => runPipeline(module, LOWER).module;
+
+const LOWER = parsePipeline("decompose,canonicalize,cse,dce,fuse");

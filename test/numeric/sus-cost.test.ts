@@ -2,6 +2,7 @@
  *  pair. That evaluation counts the same is tested for every op in cost.test.ts. */
 
 import { describe, expect, it } from "vitest";
+import { logLogSlope } from "../../compiler/audit/estimate.ts";
 import { costOf } from "../../ir/cost.ts";
 import { attention, attentionSampled, attentionVjp, attentionVjpSampled } from "../../ir/ops/index.ts";
 import * as poly from "../../ir/poly.ts";
@@ -37,15 +38,6 @@ const valueAt = (p: Poly, n: number, d: number): number => poly.evaluate(p, new 
 /** Only the terms with a factor D: contractions. */
 const contractions = (p: Poly): Poly => ({ terms: new Map([...p.terms].filter(([term]) => poly.symbolsOf({ terms: new Map([[term, 1]]) }).has("D"))) });
 
-/** Slope of the line through (log x, log y). */
-const slope = (points: readonly (readonly [x: number, y: number])[]): number => {
-  const logs = points.map(([x, y]) => [Math.log(x), Math.log(y)] as const);
-  const mean = (which: 0 | 1): number => logs.reduce((sum, point) => sum + point[which], 0) / logs.length;
-  const [mx, my] = [mean(0), mean(1)];
-  const [xy, xx] = logs.reduce(([a, b], [x, y]) => [a + (x - mx) * (y - my), b + (x - mx) ** 2], [0, 0]);
-  return xy / xx;
-};
-
 const LENGTHS = [1024, 2048, 4096, 8192];
 
 describe("of the dense gradient", () => {
@@ -65,8 +57,8 @@ describe("of the sampled gradient", () => {
 
   it("grow linearly with the length, those of the dense one quadratically", () => {
     const points = LENGTHS.map((n) => ({ n, ...costs(n, 64, 27, true) }));
-    expect(slope(points.map(({ n, sampled }) => [n, valueAt(sampled, n, 64)]))).toBeCloseTo(1, 10);
-    expect(slope(points.map(({ n, dense }) => [n, valueAt(dense, n, 64)]))).toBeCloseTo(2, 2);
+    expect(logLogSlope(points.map(({ n, sampled }) => [n, valueAt(sampled, n, 64)]))).toBeCloseTo(1, 10);
+    expect(logLogSlope(points.map(({ n, dense }) => [n, valueAt(dense, n, 64)]))).toBeCloseTo(2, 2);
   });
 
   it.each(LENGTHS)("the slots take at most 1.6 c / n of the dense gradient's contractions at n = %i", (n) => {

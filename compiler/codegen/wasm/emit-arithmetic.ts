@@ -6,7 +6,7 @@ import type { ExpressionEmitter } from "./emit-expression.ts";
 import { COMPARISONS, LOGICAL } from "./kinds.ts";
 import type { Kind } from "./kinds.ts";
 import { isPowerOfTwo } from "./lanes.ts";
-import { MATH, mathFunctions } from "./math.ts";
+import { MATH, mathFunction } from "./math.ts";
 import type { MathName } from "./math.ts";
 import { binaryOpcode, convert } from "./operations.ts";
 import type { Width } from "./operations.ts";
@@ -82,11 +82,7 @@ const callMath = ({ setting: { f, table } }: ExpressionEmitter, fn: UnaryFn | Bi
     operand();
     if (width === 1) f.op("f32x4.splat");
   }
-  const number = table.shared(() => {
-    const [made] = mathFunctions([name]);
-    if (made === undefined) throw new InternalError(`no math_${name}`);
-    return made;
-  });
+  const number = table.shared(() => mathFunction(name));
   f.op("call", number);
   if (width === 1) f.op("f32x4.extract_lane", 0);
 };
