@@ -28,9 +28,15 @@ export interface Launch {
   readonly kernel: number;
   readonly args: readonly number[];
   readonly result: number;
+  /** What else the kernel writes: further results, and buffers of its own. Kernels of gpu.js have none. */
+  readonly also?: readonly number[];
+  /** What training counts the time of apart: the attention of the forward pass, and its gradient. */
+  readonly part?: LaunchPart;
   /** Where in the model: `Block.2.Mlp`. */
   readonly path: string;
 }
+
+export type LaunchPart = "attention" | "attention_vjp";
 
 /** parameter, state: kept by the host between calls; input: an argument of the entry; scalar: `lr`, `step`; key: 4 words. */
 export type PortRole = "parameter" | "state" | "input" | "scalar" | "key";
@@ -98,12 +104,16 @@ export interface Program extends ProgramHead {
   readonly kernels: readonly KernelSource[];
 }
 
-/** One kernel of a WebAssembly module: an exported function `name(out, in0, in1, …, begin, end, scratch)` of pointers in
+/** One kernel of a WebAssembly module: an exported function `name(result, also…, args…, begin, end, scratch)` of pointers in
  *  bytes, which computes the items from begin to end; any split of the items over threads gives the same numbers. */
 export interface WasmKernel {
   readonly name: string;
   /** What begin and end count. */
   readonly items: number;
+  /** How many of them a thread takes at a time. */
+  readonly grain: number;
+  /** Floating-point operations of a call, about: whether it is worth sharing. */
+  readonly work: number;
   /** Bytes of memory of its own that a call needs, aligned to 16; 0: the function has no parameter `scratch`. */
   readonly scratchBytes: number;
 }

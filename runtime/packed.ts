@@ -4,11 +4,11 @@
  *  Every field is a list of words separated by white space:
  *      values    `elements@offset`
  *      inputs    `value:role:below:type:name`      outputs    `value:type:name`
- *      launches  `kernel:result:arg,arg`, and `@path` before the launches of a layer
+ *      launches  `kernel:result,also:arg,arg:part`, and `@path` before the launches of a layer
  *  `below` and `type` may be empty: no bound, and the type of the parameter that `name` or `name` after its first dot is
  *  (`grad.Mlp.up` is shaped like `Mlp.up`). A type reads `f32[2x8]{B,4*D}`; `~` stands for a space in a dimension. */
 
-import type { Entry, InputPort, KernelSource, Launch, OptimizerSpec, ParameterSpec, Port, PortRole, ProgramHead } from "./abi.ts";
+import type { Entry, InputPort, KernelSource, Launch, LaunchPart, OptimizerSpec, ParameterSpec, Port, PortRole, ProgramHead } from "./abi.ts";
 
 export interface PackedEntry {
   readonly values: string;
@@ -91,8 +91,16 @@ const unpackLaunches = (text: string): readonly Launch[] => {
   for (const word of words(text)) {
     if (word.startsWith("@")) path = word.slice(1);
     else {
-      const [kernel, result, args = ""] = word.split(":");
-      launches.push({ kernel: Number(kernel), args: args === "" ? [] : args.split(",").map(Number), result: Number(result), path });
+      const [kernel, results = "", args = "", part] = word.split(":");
+      const [result = 0, ...also] = results.split(",").map(Number);
+      launches.push({
+        kernel: Number(kernel),
+        args: args === "" ? [] : args.split(",").map(Number),
+        result,
+        ...(also.length === 0 ? {} : { also }),
+        ...(part === undefined ? {} : { part: part as LaunchPart }),
+        path,
+      });
     }
   }
   return launches;

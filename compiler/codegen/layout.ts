@@ -20,8 +20,12 @@ export const layOut = (sizes: readonly number[], launches: readonly Launch[], in
   };
   for (const { value } of inputs) take(value);
   const dying = lastUses(sizes.length, launches, [...inputs, ...outputs]);
-  launches.forEach(({ result }, at) => {
-    take(result);
+  const taken = new Set<number>();
+  launches.forEach(({ result, also = [] }, at) => {
+    for (const value of [result, ...also]) {
+      if (!taken.has(value)) take(value);
+      taken.add(value);
+    }
     for (const value of dying[at] ?? []) arena.give(offsets[value] ?? 0, sizes[value] ?? 0);
   });
   return { offsets, bytes: arena.size * BYTES_PER_ELEMENT };
@@ -30,8 +34,8 @@ export const layOut = (sizes: readonly number[], launches: readonly Launch[], in
 /** By launch: the values that nothing needs after it. */
 const lastUses = (count: number, launches: readonly Launch[], kept: readonly Port[]): readonly (readonly number[])[] => {
   const last = new Array<number>(count).fill(-1);
-  launches.forEach(({ args, result }, at) => {
-    for (const value of [...args, result]) last[value] = at;
+  launches.forEach(({ args, result, also = [] }, at) => {
+    for (const value of [...args, result, ...also]) last[value] = at;
   });
   for (const { value } of kept) last[value] = -1;
   const dying: number[][] = launches.map(() => []);

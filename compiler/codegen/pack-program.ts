@@ -27,7 +27,8 @@ const packType = ({ name, dtype, shape, dims }: Port, specs: ReadonlyMap<string,
 const packLaunches = (launches: readonly Launch[]): string => {
   let path = "";
   const words = launches.flatMap((launch) => {
-    const word = `${launch.kernel}:${launch.result}:${launch.args.join()}`;
+    const { kernel, result, also = [], args, part } = launch;
+    const word = [kernel, [result, ...also].join(), args.join(), ...(part === undefined ? [] : [part])].join(":");
     if (launch.path === path) return [word];
     path = launch.path;
     return [`@${path}`, word];
