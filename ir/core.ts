@@ -152,6 +152,8 @@ export interface Op<O extends readonly Value[], A extends object> {
   readonly vjp: VjpRule<O, A> | "inactive" | "by-expansion";
   /** The same meaning in simpler ops; null for the ops that kernels are made of. `decompose` applies it. */
   readonly expand: ((b: Builder, operands: O, attrs: A) => readonly Value[]) | null;
+  /** Is this instance one that a backend may compute whole, instead of what it expands to? Absent: none is. */
+  readonly whole?: (operandTypes: readonly TensorType[], attrs: A) => boolean;
   readonly flops: (ctx: CostContext<A>) => Poly;
   /** Bytes read and written; absent: every operand once and every result once. */
   readonly bytes?: (ctx: CostContext<A>) => Poly;

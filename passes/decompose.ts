@@ -1,6 +1,7 @@
 /** @file Expands every op that kernels are not made of, and splits reductions too long for one thread. What expansions
  *  have in common (the constants and bias corrections of a thousand optimizer updates) is made once.
  *  Before  gradient.  After  kernel: only ops without `expand`; no reduction runs over more than LONGEST elements.
+ *  For a backend that computes attention whole: after native, where the records say which instances stay (`whole`).
  *  Changes numerics: the order of additions where a sum is split; expansions are the definition of the op. */
 
 import type { Func, Operation } from "../ir/core.ts";
@@ -17,17 +18,28 @@ export const decompose = definePass({
   before: "gradient",
   after: "kernel",
   options: {},
-  run: (module, _options, ctx) => mapFuncs(module, (func) => decomposed(func, ctx)),
+  run: (module, _options, ctx) => mapFuncs(module, (func) => decomposed(func, ctx, () => false)),
 });
 
-const decomposed = (func: Func, ctx: PassContext): Func => {
+export const decomposeNative = definePass({
+  name: "decompose-native",
+  summary: "the same, but leaves what a backend computes whole",
+  before: "gradient",
+  after: "native",
+  options: {},
+  run: (module, _options, ctx) => mapFuncs(module, (func) => decomposed(func, ctx, isWhole)),
+});
+
+const isWhole = ({ op, operands, attrs }: Operation): boolean => op.whole?.(operands.map(({ type }) => type), attrs) === true;
+
+const decomposed = (func: Func, ctx: PassContext, stays: (operation: Operation) => boolean): Func => {
   const substitution = new Substitution();
   const repeats = new Repeats();
   const ops: Operation[] = [];
   let changed = false;
   const visit = (original: Operation): void => {
     const operation = substitution.apply(original);
-    const body = operation.op.expand ?? splitOf(operation);
+    const body = stays(operation) ? null : (operation.op.expand ?? splitOf(operation));
     if (body === null) {
       const first = repeats.earlier(operation);
       if (first === undefined) ops.push(operation);

@@ -15,10 +15,10 @@
  *  which costs nothing to repeat, never does.
  *
  *  Never inline: function results; a barrier; a reduction or contraction inside another loop, or computed more than once; what
- *  would give a kernel a second loop, more than INPUTS arrays (gpu.js on WebGPU takes no more) or NODES operations. One
+ *  an operation that a backend computes whole reads from buffers; what would give a kernel a second loop, more than INPUTS arrays (gpu.js on WebGPU takes no more) or NODES operations. One
  *  loop a kernel keeps threads short and equal, and makes what is a kernel independent of the depth of the model.
  *
- *  Before  kernel.  After  kernel; `inline` is set.  Changes numerics: no (a kernel may keep more precision inside). */
+ *  Before  native.  After  the same; `inline` is set.  Changes numerics: no (a kernel may keep more precision inside). */
 
 import type { Func, Operation, Value } from "../ir/core.ts";
 import { barrier } from "../ir/ops/index.ts";
@@ -36,8 +36,8 @@ const LAUNCH = 4096;
 export const fuse = definePass({
   name: "fuse",
   summary: "computes cheap operations inside the kernels that use them",
-  before: "kernel",
-  after: "kernel",
+  before: "native",
+  after: "same",
   options: {},
   run: (module, _options, ctx) =>
     mapFuncs(module, (func) => {
@@ -50,7 +50,8 @@ export const fuse = definePass({
 });
 
 const fuseFunc = (func: Func): Func => {
-  const results = new Set(func.results.map((result) => result.value));
+  const wholes = func.ops.filter(({ op }) => op.expand !== null);
+  const results = new Set([...func.results.map((result) => result.value), ...wholes.flatMap(({ operands }) => operands)]);
   const constants = func.ops.filter(isFree).flatMap((operation) => operation.results);
   const free = new Set(constants.filter((value) => !results.has(value)));
   const sites = new KernelSites(free);
@@ -59,7 +60,7 @@ const fuseFunc = (func: Func): Func => {
     const operation = func.ops[i];
     const [result] = operation?.results ?? [];
     if (operation === undefined || result === undefined) continue;
-    const inline = free.has(result) || (!results.has(result) && shouldInline(operation, result, sites));
+    const inline = free.has(result) || (!results.has(result) && operation.op.expand === null && shouldInline(operation, result, sites));
     if (!inline) sites.root(operation, result);
     else if (!free.has(result)) sites.inline(operation, result);
     ops.push(operation.inline === inline ? operation : { ...operation, inline });

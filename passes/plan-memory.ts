@@ -8,7 +8,7 @@
  *  dying buffer takes that buffer over.
  *
  *  The plan is data for code generation and reports: `planMemory(func)`. The pass only says what it found, in a remark.
- *  Before  kernel, after fuse.  After  the same module. */
+ *  Before  native, after fuse.  After  the same module. */
 
 import { BYTES_PER_ELEMENT } from "../ir/core.ts";
 import type { Func, Operation, Value } from "../ir/core.ts";
@@ -39,8 +39,8 @@ export interface MemoryPlan {
 export const planMemoryPass = definePass({
   name: "plan-memory",
   summary: "lays buffers out in one arena and reports its size",
-  before: "kernel",
-  after: "kernel",
+  before: "native",
+  after: "same",
   options: {},
   run: (module, _options, ctx) => {
     for (const func of module.funcs) ctx.remark({ kind: "analysis", path: "", loc: UNKNOWN, message: () => analysisOf(func) });

@@ -5,7 +5,7 @@ import { rewriteAttentionBackward } from "./attention/rewrite-backward.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
-import { decompose } from "./decompose.ts";
+import { decompose, decomposeNative } from "./decompose.ts";
 import { differentiate } from "./differentiate.ts";
 import { fuse } from "./fuse.ts";
 import { makeStep } from "./make-step.ts";
@@ -21,6 +21,7 @@ export const PASSES: readonly AnyPass[] = [
   cse,
   dce,
   decompose,
+  decomposeNative,
   fuse,
   planMemoryPass,
 ];

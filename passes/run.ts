@@ -6,6 +6,7 @@ import { diagnostic } from "../ir/codes.ts";
 import type { Func, Module } from "../ir/core.ts";
 import { DiagnosticError, InternalError } from "../ir/diagnostic.ts";
 import { printModule } from "../ir/print.ts";
+import { isWithin } from "../ir/stages.ts";
 import type { StageName } from "../ir/stages.ts";
 import { describeError, printErrors, verify } from "../ir/verify.ts";
 import type { AnyPass, OptionValue, PassContext, Remark } from "./pass.ts";
@@ -88,12 +89,6 @@ const ensureStage = (module: Module, stage: StageName, pass: AnyPass): void => {
   if (errors.length > 0) throw new InternalError(`pass ${pass.name} left an invalid module (stage ${stage}):\n${printErrors(errors)}`);
 };
 
-/** Every op of a stage belongs to the stages after it in this list. */
-const NARROWEST_FIRST: readonly StageName[] = ["kernel", "model", "gradient"];
-
-const implies = (stage: StageName, wanted: StageName): boolean =>
-  NARROWEST_FIRST.indexOf(stage) <= NARROWEST_FIRST.indexOf(wanted);
-
 const stageAfter = ({ after }: AnyPass, stage: StageName): StageName => (after === "same" ? stage : after);
 
 const checkPass = (current: Step, module: Module, stage: StageName): Checked => {
@@ -118,7 +113,7 @@ const checkPass = (current: Step, module: Module, stage: StageName): Checked => 
   const result = runOrExplain(pass, module, options, ctx);
   const ran = performance.now();
   const after = stageAfter(pass, stage);
-  if (result !== module || !implies(stage, after)) ensureStage(result, after, pass);
+  if (result !== module || !isWithin(stage, after)) ensureStage(result, after, pass);
   const timing = { pass: pass.name, runMs: ran - start, verifyMs: performance.now() - ran };
   return { module: result, timing, remarks, counts };
 };
@@ -149,7 +144,7 @@ export const runPipeline = (input: Module, pipeline: Pipeline, options: RunOptio
   const stats: Record<string, Record<string, number>> = {};
   for (const [i, current] of pipeline.entries()) {
     const { pass } = current;
-    if (stage === null || !implies(stage, pass.before)) {
+    if (stage === null || !isWithin(stage, pass.before)) {
       requireStage(module, pass.before, pass);
       stage = pass.before;
     }

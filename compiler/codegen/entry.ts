@@ -6,7 +6,7 @@ import { bucketHeads, gather, reshape, slice, transpose, broadcast } from "../..
 import * as poly from "../../ir/poly.ts";
 import { UNKNOWN } from "../../ir/span.ts";
 import { elements } from "../../ir/types.ts";
-import type { Entry, InputPort, Launch, Port } from "../../runtime/abi.ts";
+import type { Entry, InputPort, Launch, LaunchPart, Port } from "../../runtime/abi.ts";
 import type { KernelTable } from "./kernel-table.ts";
 import { layOut } from "./layout.ts";
 
@@ -26,7 +26,7 @@ export const planEntry = (func: Func): Plan => {
   const aliases: Operation[] = [];
   for (const operation of func.ops) {
     const [result, ...more] = operation.results;
-    if (result === undefined || more.length > 0) throw new InternalError(`sq.${operation.op.mnemonic} is no kernel: it does not have one result`);
+    if (result === undefined || (more.length > 0 && !isWhole(operation))) throw new InternalError(`sq.${operation.op.mnemonic} is no kernel: it does not have one result`);
     const [operand] = operation.operands;
     if (operation.inline && !results.has(result)) inline.set(result, operation);
     else if (operation.op === reshape && operand !== undefined && !inline.has(operand)) aliases.push(operation);
@@ -35,7 +35,12 @@ export const planEntry = (func: Func): Plan => {
   return { roots, aliases, inlineProducer: (value) => inline.get(value) };
 };
 
-export const generateEntry = (func: Func, table: KernelTable): Entry => {
+/** Is it computed by a kernel of the backend's own, which may have several results? */
+export const isWhole = ({ op }: Operation): boolean => op.expand !== null;
+
+const partOf = ({ op }: Operation): LaunchPart => (/_vjp(_|$)/.test(op.mnemonic) ? "attention_vjp" : "attention");
+
+export const generateEntry = <P>(func: Func, table: KernelTable<P>): Entry => {
   const { roots, aliases, inlineProducer } = planEntry(func);
   const aliased = new Map<Value, Value>(aliases.flatMap(({ operands: [from], results: [to] }) => (from && to ? [[to, from]] : [])));
   const base = (value: Value): Value => {
@@ -43,10 +48,10 @@ export const generateEntry = (func: Func, table: KernelTable): Entry => {
     return source === undefined ? value : base(source);
   };
   const buffers = new Map<Value, number>();
-  const types: TensorType[] = [];
+  const sizes: number[] = [];
   const allocate = (value: Value): number => {
-    buffers.set(value, types.length);
-    return types.push(value.type) - 1;
+    buffers.set(value, sizes.length);
+    return sizes.push(elements(value.type)) - 1;
   };
   const bufferOf = (value: Value): number => {
     const buffer = buffers.get(base(value));
@@ -61,12 +66,22 @@ export const generateEntry = (func: Func, table: KernelTable): Entry => {
     launches.push({ kernel, args: numbers, result: buffer, path: root.path });
     return buffer;
   };
+  const launchWhole = (operation: Operation): void => {
+    const { kernels, temporaries } = table.useWhole(operation);
+    const args = operation.operands.map(bufferOf);
+    const [result = 0, ...more] = operation.results.map(allocate);
+    const also = [...more, ...temporaries.map((size) => sizes.push(size) - 1)];
+    for (const kernel of kernels) launches.push({ kernel, args, result, also, part: partOf(operation), path: operation.path });
+  };
 
   const inputs = func.params.map(({ value, name, role }): InputPort => {
     const below = role === "input" ? tableRows(func, value) : null;
     return { ...port(name, value.type, allocate(value)), role, ...(below === null ? {} : { below }) };
   });
-  for (const root of roots) launch(root, root.results[0] ?? missing(root));
+  for (const root of roots) {
+    if (isWhole(root)) launchWhole(root);
+    else launch(root, root.results[0] ?? missing(root));
+  }
   const taken = new Set(inputs.map((input) => input.value));
   const outputs = func.results.map((result): Port => {
     const own = bufferOf(result.value);
@@ -74,8 +89,8 @@ export const generateEntry = (func: Func, table: KernelTable): Entry => {
     taken.add(value);
     return port(result.name, result.value.type, value);
   });
-  const { offsets, bytes } = layOut(types.map(elements), launches, inputs, outputs);
-  const values = types.map((type, i) => ({ elements: elements(type), offset: offsets[i] ?? 0 }));
+  const { offsets, bytes } = layOut(sizes, launches, inputs, outputs);
+  const values = sizes.map((size, i) => ({ elements: size, offset: offsets[i] ?? 0 }));
   return { name: func.name, inputs, outputs, launches, values, arenaBytes: bytes };
 };
 

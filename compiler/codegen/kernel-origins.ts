@@ -16,12 +16,17 @@ export const kernelOrigins = (module: Module, program: Program | WasmProgram): r
     const launches = program.entries[func.name]?.launches ?? [];
     const plan = planEntry(func);
     let printing: Printing | null = null;
-    plan.roots.forEach((root, i) => {
-      const kernel = launches[i]?.kernel;
-      if (kernel === undefined || lines.has(kernel)) return;
-      printing ??= printingOf(func);
-      lines.set(kernel, describeRoot(root, plan, func, printing));
-    });
+    let next = 0;
+    for (const root of plan.roots) {
+      const first = launches[next];
+      // The phases of an operation computed whole have its results.
+      for (const end = first?.result; next < launches.length && launches[next]?.result === end; next++) {
+        const kernel = launches[next]?.kernel;
+        if (kernel === undefined || lines.has(kernel)) continue;
+        printing ??= printingOf(func);
+        lines.set(kernel, describeRoot(root, plan, func, printing));
+      }
+    }
   }
   return program.kernels.map((_, i) => lines.get(i) ?? ["A copy: an output that is an input, or another output too."]);
 };

@@ -5,6 +5,7 @@
  *  turn out to compute the same. Both ignore what things are called; a kernel keeps the names of its first use. */
 
 import type { Operation, Value } from "../../ir/core.ts";
+import { InternalError } from "../../ir/diagnostic.ts";
 import type { KernelSource } from "../../runtime/abi.ts";
 import { buildKernel } from "./build-kernel.ts";
 import { emitGpujs } from "./emit-gpujs.ts";
@@ -20,16 +21,44 @@ export interface KernelUse {
   readonly args: readonly Value[];
 }
 
+/** How a backend computes an operation whole: in phases, each a kernel that is passed all results, temporaries and operands. */
+export interface WholeKernel<P> {
+  /** Elements of buffers that the phases share. */
+  readonly temporaries: readonly number[];
+  readonly phases: readonly P[];
+}
+
+export interface WholeUse {
+  /** One a phase. */
+  readonly kernels: readonly number[];
+  readonly temporaries: readonly number[];
+}
+
+/** A kernel of the program: a loop nest, or a phase of an operation computed whole, under the operation's name. */
+export type TableEntry<P> = { readonly nest: Kernel } | { readonly phase: P; readonly name: string };
+
 interface Known {
   readonly kernel: number;
   readonly leaves: readonly number[];
 }
 
-export class KernelTable {
-  readonly kernels: Kernel[] = [];
+/** P: what a phase is to the backend; the table only numbers them. */
+export class KernelTable<P = never> {
+  readonly entries: TableEntry<P>[] = [];
+  readonly #lowerWhole: ((operation: Operation) => WholeKernel<P>) | null;
+  readonly #wholes = new Map<string, WholeUse>();
   readonly #byTree = new Map<string, Known>();
   readonly #byStructure = new Map<string, number>();
   readonly #namer = new Namer();
+
+  constructor(lowerWhole: ((operation: Operation) => WholeKernel<P>) | null = null) {
+    this.#lowerWhole = lowerWhole;
+  }
+
+  /** The loop nests, where there is nothing else. */
+  get kernels(): readonly Kernel[] {
+    return this.entries.map(nestOf);
+  }
 
   /** The kernels as gpu.js takes them. */
   sources(): readonly KernelSource[] {
@@ -44,6 +73,19 @@ export class KernelTable {
     return { kernel: known.kernel, args: known.leaves.flatMap((leaf) => leaves[leaf] ?? []) };
   }
 
+  /** The kernels of an operation that was not taken apart. */
+  useWhole(operation: Operation): WholeUse {
+    if (this.#lowerWhole === null) throw new InternalError(`sq.${operation.op.mnemonic} is not of the stage kernel`);
+    const key = wholeKey(operation);
+    const known = this.#wholes.get(key);
+    if (known !== undefined) return known;
+    const { temporaries, phases } = this.#lowerWhole(operation);
+    const name = this.#namer.unique(kernelName(operation.path, operation.results[0]?.name ?? "", operation.op.mnemonic));
+    const use = { temporaries, kernels: phases.map((phase) => this.entries.push({ phase, name }) - 1) };
+    this.#wholes.set(key, use);
+    return use;
+  }
+
   #add(root: Operation, leaves: readonly Value[], inlineProducer: InlineProducer): Known {
     const wanted = kernelName(root.path, root.results[0]?.name ?? "", root.op.mnemonic);
     const built = buildKernel(root, leaves, inlineProducer, wanted);
@@ -51,11 +93,22 @@ export class KernelTable {
     const same = this.#byStructure.get(key);
     if (same !== undefined) return { kernel: same, leaves: built.leaves };
     const kernel = { ...built.kernel, name: this.#namer.unique(wanted) };
-    const index = this.kernels.push(kernel) - 1;
+    const index = this.entries.push({ nest: kernel }) - 1;
     this.#byStructure.set(key, index);
     return { kernel: index, leaves: built.leaves };
   }
 }
+
+const nestOf = <P>(entry: TableEntry<P>): Kernel => {
+  if ("nest" in entry) return entry.nest;
+  throw new InternalError(`${entry.name} is no loop nest`);
+};
+
+/** Equal for operations of different layers that compute the same thing. */
+const wholeKey = ({ op, operands, attrs }: Operation): string => {
+  const { site: _site, ...others } = attrs as { readonly site?: string };
+  return `${op.mnemonic}${attrsKey(others)}(${operands.map(({ type }) => `${type.dtype}[${type.shape.join()}]`).join()})`;
+};
 
 interface Tree {
   readonly key: string;

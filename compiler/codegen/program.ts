@@ -1,6 +1,6 @@
 /** @file A module at the kernel stage → a program: its kernels, each once, and how every entry point launches them. */
 
-import type { Func, Module, Param } from "../../ir/core.ts";
+import type { Func, Module, Operation, Param } from "../../ir/core.ts";
 import { InternalError } from "../../ir/diagnostic.ts";
 import { optimizerOf } from "../../ir/optimizer-spec.ts";
 import * as poly from "../../ir/poly.ts";
@@ -8,6 +8,7 @@ import type { OptimizerSpec, ParameterSpec, Program, ProgramHead } from "../../r
 import { generateEntry } from "./entry.ts";
 import { parseInitializer } from "./initializer.ts";
 import { KernelTable } from "./kernel-table.ts";
+import type { WholeKernel } from "./kernel-table.ts";
 
 /** `module` satisfies the stage `kernel` and has been through `fuse` (without it, every operation is a kernel). */
 export const generateProgram = (module: Module): Program => {
@@ -15,9 +16,9 @@ export const generateProgram = (module: Module): Program => {
   return { ...program, kernels: table.sources() };
 };
 
-/** All of a program but the code of its kernels. */
-export const tabulate = (module: Module): ProgramHead & { readonly table: KernelTable } => {
-  const table = new KernelTable();
+/** All of a program but the code of its kernels. `lowerWhole`: how the backend computes operations that are not of the stage kernel. */
+export const tabulate = <P = never>(module: Module, lowerWhole?: (operation: Operation) => WholeKernel<P>): ProgramHead & { readonly table: KernelTable<P> } => {
+  const table = new KernelTable<P>(lowerWhole);
   const entries = module.funcs.map((func) => generateEntry(func, table));
   return {
     version: 1,

@@ -63,7 +63,7 @@ function allocate(program: WasmProgram, bytes: number): WebAssembly.Memory {
     throw new RuntimeError("SQ0705", message, "use smaller dims: what is kept for the gradient grows with B and T");
   }
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES });
+    return new WebAssembly.Memory({ initial: pages, maximum: MOST_PAGES, shared: true });
   } catch (thrown) {
     throw new RuntimeError("SQ0707", `\`${program.model}\` needs ${bytes} bytes of memory: ${reasonOf(thrown)}`, "use smaller dims", thrown);
   }

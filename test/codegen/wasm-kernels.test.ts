@@ -30,7 +30,7 @@ const run = (kernel: Kernel, inputs: readonly ArrayLike<number>[], ranges: (item
   const out = take(size + 4);
   const places = inputs.map((data) => take(data.length));
   const scratch = take(spec.scratchBytes / 4);
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65_536) + 1, maximum: 65_536 });
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(next / 65_536) + 1, maximum: 65_536, shared: true });
   const floats = new Float32Array(memory.buffer);
   floats.fill(-7, 0, size + 4);
   inputs.forEach((data, i) => floats.set(Array.from(data), (places[i] ?? 0) / 4));

@@ -67,7 +67,7 @@ describe("runPipeline", () => {
   test("a module at the wrong stage is a mistake of whoever ordered the passes", () => {
     const wrong = (): unknown => runPipeline(module(), parsePipeline("fuse"));
     expect(wrong).toThrow(DiagnosticError);
-    expect(wrong).toThrow(/pass `fuse` needs a module that is valid at stage `kernel`/);
+    expect(wrong).toThrow(/pass `fuse` needs a module that is valid at stage `native`/);
   });
 
   test("a pass that fails says which and shows its input", () => {

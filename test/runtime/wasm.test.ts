@@ -35,12 +35,12 @@ const add = (scratch: boolean) => {
 
 const programOf = (more: { readonly scratchBytes?: number; readonly arenaBytes?: number } = {}): WasmProgram => {
   const { scratchBytes = 0, arenaBytes = 192 } = more;
-  const memory = { from: "env", name: "memory", initial: 1, maximum: 65_536, shared: false };
+  const memory = { from: "env", name: "memory", initial: 1, maximum: 65_536, shared: true };
   const made = entry("forward", [input("x", 0, [3]), input("ids", 1, [3], { dtype: "i32", below: 8 })], [port("y", 2, [3]), port("x", 0, [3]), port("z", 3, [3], "i32")], [launch(0, [0, 1], 2), launch(0, [1, 1], 3)], []);
   const values = [0, 16, 32, 48].map((offset) => ({ elements: 3, offset }));
   return {
     version: 1, model: "Fixture", dims: {}, parameters: [], optimizer: null, entries: { forward: { ...made, values, arenaBytes } },
-    wasm: encodeModule({ memory, functions: [add(scratchBytes > 0)] }), kernels: [{ name: "add", items: 3, scratchBytes }],
+    wasm: encodeModule({ memory, functions: [add(scratchBytes > 0)] }), kernels: [{ name: "add", items: 3, grain: 1, work: 3, scratchBytes }],
   };
 };
 

@@ -7,7 +7,7 @@ import { COMPARISONS, LOGICAL } from "./kinds.ts";
 import type { Kind } from "./kinds.ts";
 import { isPowerOfTwo } from "./lanes.ts";
 import { MATH, mathFunction } from "./math.ts";
-import type { MathName } from "./math.ts";
+import type { MathFunction, MathName } from "./math.ts";
 import { binaryOpcode, convert } from "./operations.ts";
 import type { Width } from "./operations.ts";
 
@@ -78,13 +78,22 @@ const emitSign = (emitter: ExpressionEmitter, operand: () => void, width: Width)
 const callMath = ({ setting: { f, table } }: ExpressionEmitter, fn: UnaryFn | BinaryFn, width: Width, operands: readonly (() => void)[]): void => {
   if (!Object.hasOwn(MATH, fn)) throw new InternalError(`no instruction and no function for ${fn}`);
   const name = fn as MathName;
-  for (const operand of operands) {
-    operand();
-    if (width === 1) f.op("f32x4.splat");
+  if (width === 1) {
+    for (const operand of operands) {
+      operand();
+      f.op("f32x4.splat");
+    }
+    f.op("call", table.shared(() => mathFunction(name))).op("f32x4.extract_lane", 0);
+    return;
   }
-  const number = table.shared(() => mathFunction(name));
-  f.op("call", number);
-  if (width === 1) f.op("f32x4.extract_lane", 0);
+  const { lanes }: MathFunction = MATH[name];
+  const [x, y = x] = operands.map((operand) => {
+    const local = f.local("v128", "x");
+    operand();
+    f.set(local);
+    return (g: typeof f): void => void g.get(local);
+  });
+  if (x !== undefined && y !== undefined) lanes(f, x, y)(f);
 };
 
 export const emitBinary = (emitter: ExpressionEmitter, expr: Binary, want: Kind, width: Width): void => {
