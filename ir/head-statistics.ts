@@ -6,6 +6,7 @@
 
 import type { AttrNode } from "./attrs.ts";
 import type { Module } from "./core.ts";
+import { list, number, oneOf, orNull, readJson, record, text } from "./read-json.ts";
 
 /** The variance that sampling with this `c` adds, and how much it keeps. */
 export interface SampledPoint {
@@ -55,45 +56,6 @@ export interface AttentionStatistics {
   readonly sites: readonly SiteStatistics[];
 }
 
-/** Says where in a JSON value something is not as it should be. */
-class Misfit extends Error {}
-
-type Reader<T> = (value: unknown, where: string) => T;
-
-const number: Reader<number> = (value, where) => {
-  if (typeof value !== "number" || !Number.isFinite(value) || value < 0) throw new Misfit(`${where} is not a number >= 0`);
-  return value;
-};
-
-const text: Reader<string> = (value, where) => {
-  if (typeof value !== "string") throw new Misfit(`${where} is not a text`);
-  return value;
-};
-
-const oneOf = <T extends string | number>(...words: readonly T[]): Reader<T> => (value, where) => {
-  const found = words.find((word) => word === value);
-  if (found === undefined) throw new Misfit(`${where} is not ${words.join(" or ")}`);
-  return found;
-};
-
-const orNull = <T>(reader: Reader<T>): Reader<T | null> => (value, where) => (value === null ? null : reader(value, where));
-
-const list = <T>(reader: Reader<T>): Reader<readonly T[]> => (value, where) => {
-  if (!Array.isArray(value)) throw new Misfit(`${where} is not a list`);
-  return value.map((item: unknown, i) => reader(item, `${where}[${i}]`));
-};
-
-/** A record with exactly these fields; others are ignored, so that a newer writer can say more. */
-const record = <T extends object>(fields: { readonly [K in keyof T]-?: Reader<T[K]> }): Reader<T> => (value, where) => {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Misfit(`${where} is not an object`);
-  const given = new Map<string, unknown>(Object.entries(value));
-  const prefix = where === WHOLE ? "" : `${where}.`;
-  const read = Object.entries<Reader<unknown>>(fields).map(([key, reader]) => [key, reader(given.get(key), `${prefix}${key}`)]);
-  return Object.fromEntries(read) as T;
-};
-
-const WHOLE = "the file";
-
 const statistics = record<AttentionStatistics>({
   version: oneOf<1>(1),
   model: text,
@@ -118,15 +80,7 @@ const statistics = record<AttentionStatistics>({
 });
 
 /** The statistics that a JSON text holds; a string says what is wrong with it and where: `sites[0].heads[1].entropy is …`. */
-export const parseStatistics = (json: string): AttentionStatistics | string => {
-  try {
-    return statistics(JSON.parse(json), WHOLE);
-  } catch (error) {
-    if (error instanceof Misfit) return error.message;
-    if (error instanceof SyntaxError) return `not JSON: ${error.message}`;
-    throw error;
-  }
-};
+export const parseStatistics = (json: string): AttentionStatistics | string => readJson(json, statistics);
 
 /** Indented, so that files can be compared. `parseStatistics` reads it. */
 export const printStatistics = (measured: AttentionStatistics): string => `${JSON.stringify(measured, null, 1)}\n`;
