@@ -7,17 +7,20 @@ import type { Module } from "../ir/core.ts";
 import { statisticsAttribute } from "../ir/head-statistics.ts";
 import type { AttentionStatistics } from "../ir/head-statistics.ts";
 import type { StageName } from "../ir/stages.ts";
-import type { Program } from "../runtime/abi.ts";
+import type { AnyProgram, Program, WasmProgram } from "../runtime/abi.ts";
 import type { Remark } from "../passes/pass.ts";
 import { runPipeline } from "../passes/run.ts";
 import type { Pipeline, RunResult, Snapshot, Timing } from "../passes/run.ts";
 import { parsePipeline } from "../passes/parse-pipeline.ts";
-import { PIPELINES } from "../passes/pipelines.ts";
+import { DEFAULTS, LOWERINGS } from "../passes/pipelines.ts";
+import type { Target } from "../passes/pipelines.ts";
 import { checkSource } from "./check/index.ts";
 import { didYouMean } from "./check/suggest.ts";
 import type { CheckOptions as LanguageOptions } from "./check/index.ts";
 import { lowerProgram } from "./lower/index.ts";
 import { generateProgram } from "./codegen/program.ts";
+import { generateWasmProgram } from "./codegen/wasm/program.ts";
+import { isWithin } from "../ir/stages.ts";
 
 export interface SourceOptions extends LanguageOptions {
   /** The name of the file, for messages and locations. */
@@ -25,7 +28,12 @@ export interface SourceOptions extends LanguageOptions {
   readonly text: string;
 }
 
+/** What kernels are made for: gpu.js, which runs them on any of its backends, or WebAssembly. */
+export const TARGETS = Object.keys(LOWERINGS) as readonly Target[];
+
 export interface PipelineOptions {
+  /** Default: gpujs. */
+  readonly target?: Target;
   /** A textual pipeline instead of the default one: `canonicalize,differentiate{of=loss,to=grad},…`; empty: no passes. */
   readonly passes?: string;
   /** Stop after this pass. The result has no program unless the module has reached the kernel stage by then. */
@@ -50,8 +58,9 @@ export interface Compiled {
   readonly gradient: Module;
   /** After the last pass. */
   readonly module: Module;
-  /** The kernels and entry points; null where the pipeline stopped before the kernel stage. */
-  readonly program: Program | null;
+  readonly target: Target;
+  /** The kernels and entry points; null where the pipeline stopped before the stage that the target's kernels are made at. */
+  readonly program: AnyProgram | null;
   readonly warnings: readonly Diagnostic[];
   readonly remarks: readonly Remark[];
   readonly timings: readonly Timing[];
@@ -72,9 +81,9 @@ export const check = (options: SourceOptions): Checked => {
 
 /** The default pipeline (`exact`, or `forward` for a model without a loss), or the one that `passes` spells.
  *  Throws `DiagnosticError`: SQ0408, SQ0409 for text that is no pipeline, SQ0408 where it has no pass `stopAfter`. */
-export const pipelineOf = ({ passes, stopAfter }: PipelineOptions, model?: Module): Pipeline => {
+export const pipelineOf = ({ target = "gpujs", passes, stopAfter }: PipelineOptions, model?: Module): Pipeline => {
   const trained = model === undefined || model.funcs.some(({ name }) => name === "loss");
-  const pipeline = passes === undefined ? PIPELINES[trained ? "exact" : "forward"] : passes.trim() === "" ? [] : parsePipeline(passes);
+  const pipeline = passes === undefined ? DEFAULTS[target][trained ? "trained" : "forward"] : passes.trim() === "" ? [] : parsePipeline(passes);
   if (stopAfter !== undefined) requirePass(pipeline, stopAfter);
   return pipeline;
 };
@@ -99,7 +108,8 @@ export const compile = (options: CompileOptions): Compiled => {
   const staged = runStaged(model, pipeline, options);
 
   const generating = performance.now();
-  const program = staged.stage === "kernel" ? generateProgram(staged.result.module) : null;
+  const { target = "gpujs" } = options;
+  const program = staged.stage !== null && isWithin(staged.stage, LAST_STAGE[target]) ? GENERATE[target](staged.result.module) : null;
   const backend: Timing = { pass: "generate kernels", runMs: performance.now() - generating, verifyMs: 0 };
   return {
     file: options.file,
@@ -107,6 +117,7 @@ export const compile = (options: CompileOptions): Compiled => {
     model,
     gradient: staged.gradient,
     module: staged.result.module,
+    target,
     program,
     warnings: checked.diagnostics,
     remarks: staged.result.remarks,
@@ -115,6 +126,21 @@ export const compile = (options: CompileOptions): Compiled => {
     snapshots: staged.result.snapshots,
   };
 };
+
+/** The stage of the modules that a target's kernels are made of. */
+const LAST_STAGE: Readonly<Record<Target, StageName>> = { gpujs: "kernel", wasm: "native" };
+
+export type ProgramFor<T extends Target> = T extends "wasm" ? WasmProgram : Program;
+
+const GENERATE: { readonly [T in Target]: (module: Module) => ProgramFor<T> } = { gpujs: generateProgram, wasm: generateWasmProgram };
+
+/** The program of a compilation that went all the way, for the target it was compiled for or for another one. */
+export const programFor = <T extends Target>({ target, program, gradient }: Compiled, wanted: T): ProgramFor<T> | null =>
+  program === null || wanted === target ? (program as ProgramFor<T> | null) : lowerTo(gradient, wanted);
+
+/** A module of the gradient stage as a program. */
+export const lowerTo = <T extends Target>(gradient: Module, target: T): ProgramFor<T> =>
+  GENERATE[target](runPipeline(gradient, LOWERINGS[target]).module) as ProgramFor<T>;
 
 const withStatistics = (module: Module, measured: AttentionStatistics | undefined): Module =>
   measured === undefined ? module : { ...module, attrs: { ...module.attrs, ...statisticsAttribute(measured) } };
@@ -134,7 +160,7 @@ const runStaged = (model: Module, pipeline: Pipeline, options: PipelineOptions):
     ...(options.stopAfter === undefined ? {} : { stopAfter: options.stopAfter }),
     observe: (snapshot) => {
       stage = snapshot.stage;
-      if (stage !== "kernel") gradient = snapshot.module;
+      if (stage !== "kernel" && stage !== "native") gradient = snapshot.module;
       options.observe?.(snapshot);
     },
   });

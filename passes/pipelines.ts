@@ -24,12 +24,23 @@ const derive: Pipeline = [step(differentiate), ...clean, step(rewriteAttentionBa
 /** To operations that are kernels, or parts of one, with a place in memory each. */
 const lower = (apart: Step): Pipeline => [apart, ...clean, step(fuse), step(planMemoryPass)];
 
+/** From the gradient stage to kernels, by what they are for: gpu.js, or the backend that computes attention whole. */
+export const LOWERINGS = { gpujs: lower(step(decompose)), wasm: lower(step(decomposeNative)) } as const satisfies Readonly<Record<string, Pipeline>>;
+
+export type Target = keyof typeof LOWERINGS;
+
 export const PIPELINES = {
   /** Gradients, exact but where a policy of the model says otherwise. */
-  exact: [...understand, ...derive, ...lower(step(decompose))],
+  exact: [...understand, ...derive, ...LOWERINGS.gpujs],
   /** No gradient: for programs that are only run forwards. */
-  forward: [...understand, step(rewriteAttentionBackward), ...lower(step(decompose))],
-  /** The same two for a backend that computes attention whole. */
-  exactNative: [...understand, ...derive, ...lower(step(decomposeNative))],
-  forwardNative: [...understand, step(rewriteAttentionBackward), ...lower(step(decomposeNative))],
+  forward: [...understand, step(rewriteAttentionBackward), ...LOWERINGS.gpujs],
+  /** The same two for WebAssembly. */
+  exactNative: [...understand, ...derive, ...LOWERINGS.wasm],
+  forwardNative: [...understand, step(rewriteAttentionBackward), ...LOWERINGS.wasm],
 } as const satisfies Readonly<Record<string, Pipeline>>;
+
+/** The default pipelines of a target. */
+export const DEFAULTS: Readonly<Record<Target, { readonly trained: Pipeline; readonly forward: Pipeline }>> = {
+  gpujs: { trained: PIPELINES.exact, forward: PIPELINES.forward },
+  wasm: { trained: PIPELINES.exactNative, forward: PIPELINES.forwardNative },
+};

@@ -125,10 +125,35 @@ export interface WasmProgram extends ProgramHead {
   readonly kernels: readonly WasmKernel[];
 }
 
+export type AnyProgram = Program | WasmProgram;
+
 /** A program ready to run on one backend. Inputs and outputs by name; a missing, extra or misshapen input is an error. */
 export interface Executable {
-  /** What really runs: `gpujs:webasm (fused-threaded)`. */
+  /** What really runs: `gpujs:webasm (fused-threaded)`, `wasm (2 threads)`. */
   readonly backend: string;
   run(entry: string, inputs: Tensors): Promise<Tensors>;
+  /** Leaves parameters and optimizer state where the backend computes; until it is called again. Absent where a backend cannot. */
+  readonly keep?: (tensors: Tensors) => Promise<Kept>;
+  /** Time spent computing so far. Absent where a backend cannot tell. */
+  readonly spent?: () => PartSeconds;
   destroy(): void;
+}
+
+/** Tensors that stay with the backend from run to run. */
+export interface Kept {
+  /** As `Executable.run`, but what is kept is no input any more, and an output that is called like it takes its place. */
+  run(entry: string, inputs: Tensors): Promise<Tensors>;
+  /** Copies of all that is kept, as it is now. */
+  read(): Tensors;
+}
+
+/** Seconds by part of a model; all else is the rest. */
+export type PartSeconds = Readonly<Record<LaunchPart | "rest", number>>;
+
+/** What `createExecutable` may be told. */
+export interface ExecutableOptions {
+  /** Threads that compute, on `wasm`; as many as the machine runs at once unless given. */
+  readonly threads?: number;
+  /** Estimated operations from which a launch is shared between threads, on `wasm`. */
+  readonly shareFrom?: number;
 }

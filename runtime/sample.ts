@@ -1,6 +1,6 @@
 /** @file Text from a trained model: one byte after another from the logits of `forward`. */
 
-import type { Entry, Executable, Program, Tensors } from "./abi.ts";
+import type { Entry, Executable, ProgramHead, Tensors } from "./abi.ts";
 import { RuntimeError } from "./errors.ts";
 import { keyFor, randomStream } from "./random.ts";
 import { i32 } from "./tensors.ts";
@@ -20,7 +20,7 @@ const NEWLINE = 10;
 /** Bytes that continue `prompt` (an empty one counts as a line break). The model sees the last T bytes.
  *  @throws RuntimeError SQ0612 when `forward` is not a model of tokens, SQ0007 options out of range. */
 export async function* sample(
-  program: Program,
+  program: ProgramHead,
   executable: Executable,
   parameters: Tensors,
   prompt: Uint8Array,
@@ -50,7 +50,7 @@ interface SamplerShape {
   readonly vocabulary: number;
 }
 
-function samplerShape(program: Program): SamplerShape {
+function samplerShape(program: ProgramHead): SamplerShape {
   const entry = entryOf(program, "forward");
   const tokens = entry.inputs.find((port) => port.name === "tokens" && port.dtype === "i32" && port.shape.length === 2);
   const output = entry.outputs[0];

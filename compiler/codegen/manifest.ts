@@ -60,7 +60,7 @@ const entryFacts = (entry: Entry): EntryFacts => {
     launches: entry.launches.length,
     kernels: new Set(entry.launches.map((launch) => launch.kernel)).size,
     arenaBytes: entry.arenaBytes,
-    trafficBytes: entry.launches.reduce((sum, { args, result }) => sum + [...args, result].reduce((all, value) => all + bytes(value), 0), 0),
+    trafficBytes: entry.launches.reduce((sum, { args, result, also = [] }) => sum + [...args, result, ...also].reduce((all, value) => all + bytes(value), 0), 0),
   };
 };
 

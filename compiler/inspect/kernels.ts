@@ -1,6 +1,6 @@
 /** @file The kernels of a program: how many there are, how big, how often each entry point launches them. */
 
-import type { Program } from "../../runtime/abi.ts";
+import type { Program, ProgramHead, WasmKernel, WasmProgram } from "../../runtime/abi.ts";
 import { table } from "./table.ts";
 
 export interface KernelLine {
@@ -18,7 +18,17 @@ export interface KernelReport {
   readonly kernels: readonly KernelLine[];
 }
 
-export const kernelReport = (program: Program): KernelReport => {
+/** The same of a module for WebAssembly: functions over items, with memory of their own. */
+export interface WasmKernelReport extends Pick<KernelReport, "entries"> {
+  readonly kernels: readonly (WasmKernel & Pick<KernelLine, "launches">)[];
+}
+
+interface Counts {
+  readonly entries: KernelReport["entries"];
+  readonly launchesOf: (kernel: number) => KernelLine["launches"];
+}
+
+const countLaunches = (program: ProgramHead): Counts => {
   const entries = Object.values(program.entries);
   const counts = entries.map(({ name, launches }) => {
     const byKernel = new Map<number, number>();
@@ -27,14 +37,28 @@ export const kernelReport = (program: Program): KernelReport => {
   });
   return {
     entries: counts.map(({ name, byKernel }, i) => ({ name, launches: entries[i]?.launches.length ?? 0, kernels: byKernel.size })),
-    kernels: program.kernels.map(({ name, output, inputs, source }, i) => ({
-      name,
-      output,
-      inputs,
-      launches: Object.fromEntries(counts.flatMap(({ name: entry, byKernel }) => (byKernel.has(i) ? [[entry, byKernel.get(i) ?? 0]] : []))),
-      source,
-    })),
+    launchesOf: (kernel) => Object.fromEntries(counts.flatMap(({ name, byKernel }) => (byKernel.has(kernel) ? [[name, byKernel.get(kernel) ?? 0]] : []))),
   };
+};
+
+export const kernelReport = (program: Program): KernelReport => {
+  const { entries, launchesOf } = countLaunches(program);
+  return { entries, kernels: program.kernels.map(({ name, output, inputs, source }, i) => ({ name, output, inputs, launches: launchesOf(i), source })) };
+};
+
+export const wasmKernelReport = (program: WasmProgram): WasmKernelReport => {
+  const { entries, launchesOf } = countLaunches(program);
+  return { entries, kernels: program.kernels.map((kernel, i) => ({ ...kernel, launches: launchesOf(i) })) };
+};
+
+export const printWasmKernels = (report: WasmKernelReport): string => {
+  const entries = report.entries.map((entry) => entry.name);
+  const rows = report.kernels.map(({ name, items, grain, scratchBytes, launches }) => [
+    name, `${items}`, `${grain}`, `${scratchBytes}`, ...entries.map((entry) => `${launches[entry] ?? ""}`),
+  ]);
+  const totals = ["launches", "", "", "", ...report.entries.map(({ launches }) => `${launches}`)];
+  const columns = ["items", "grain", "scratch bytes", ...entries].map((title) => ({ title, align: "right" as const }));
+  return table([{ title: "kernel" }, ...columns], [...rows, totals]);
 };
 
 /** The sources of the kernels of a report. */

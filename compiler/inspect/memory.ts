@@ -1,7 +1,7 @@
 /** @file The static memory plan of each entry point: its arena, what fills it, and the moment it is fullest. */
 
 import { BYTES_PER_ELEMENT } from "../../ir/core.ts";
-import type { Entry, Program } from "../../runtime/abi.ts";
+import type { AnyProgram, Entry } from "../../runtime/abi.ts";
 import { bytes, table } from "./table.ts";
 
 export interface MemoryReport {
@@ -26,11 +26,11 @@ interface Alive {
   readonly from: string;
 }
 
-export const memoryReport = (program: Program): MemoryReport => ({
+export const memoryReport = (program: AnyProgram): MemoryReport => ({
   entries: Object.values(program.entries).map((entry) => entryMemory(entry, program)),
 });
 
-const entryMemory = (entry: Entry, program: Program): EntryMemory => {
+const entryMemory = (entry: Entry, program: AnyProgram): EntryMemory => {
   const size = (value: number): number => (entry.values[value]?.elements ?? 0) * BYTES_PER_ELEMENT;
   const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + size(value), 0);
   const { launch, alive } = fullest(entry, size);
@@ -46,26 +46,28 @@ const entryMemory = (entry: Entry, program: Program): EntryMemory => {
   };
 };
 
-const originOf = (entry: Entry, program: Program): ((value: number) => string) => {
+const originOf = (entry: Entry, program: AnyProgram): ((value: number) => string) => {
   const names = new Map<number, string>(entry.inputs.map((port) => [port.value, port.name]));
-  for (const { kernel, result, path } of entry.launches)
-    names.set(result, `${program.kernels[kernel]?.name ?? ""}${path === "" ? "" : ` in ${path}`}`);
+  for (const { kernel, result, also = [], path } of entry.launches)
+    for (const value of [result, ...also]) names.set(value, `${program.kernels[kernel]?.name ?? ""}${path === "" ? "" : ` in ${path}`}`);
   return (value) => names.get(value) ?? "";
 };
 
 /** Walks the launches with the set of values that are defined and still needed. */
 const fullest = (entry: Entry, size: (value: number) => number): { launch: number; alive: ReadonlySet<number> } => {
   const last = new Map<number, number>();
-  entry.launches.forEach(({ args, result }, at) => [...args, result].forEach((value) => last.set(value, at)));
+  entry.launches.forEach(({ args, result, also = [] }, at) => [...args, result, ...also].forEach((value) => last.set(value, at)));
   for (const port of [...entry.inputs, ...entry.outputs]) last.set(port.value, entry.launches.length);
   const alive = new Set(entry.inputs.map((port) => port.value));
   let now = [...alive].reduce((total, value) => total + size(value), 0);
   let best = { launch: 0, bytes: -1, alive: new Set(alive) };
-  entry.launches.forEach(({ args, result }, at) => {
-    if (!alive.has(result)) now += size(result);
-    alive.add(result);
+  entry.launches.forEach(({ args, result, also = [] }, at) => {
+    for (const value of [result, ...also]) {
+      if (!alive.has(value)) now += size(value);
+      alive.add(value);
+    }
     if (now > best.bytes) best = { launch: at, bytes: now, alive: new Set(alive) };
-    for (const value of new Set([...args, result])) {
+    for (const value of new Set([...args, result, ...also])) {
       if (last.get(value) === at && alive.delete(value)) now -= size(value);
     }
   });

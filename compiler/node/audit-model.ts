@@ -2,7 +2,7 @@
  *  with approximate attention. */
 
 import type { Func, Module } from "../../ir/core.ts";
-import type { Executable, Program } from "../../runtime/abi.ts";
+import type { AnyProgram, Executable } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/index.ts";
 import { installWebGpu } from "../../runtime/node/webgpu.ts";
 import { attention, attentionVjp } from "../../ir/ops/index.ts";
@@ -12,16 +12,16 @@ import { differentiate } from "../../passes/differentiate.ts";
 import { makeStep } from "../../passes/make-step.ts";
 import { printPipeline } from "../../passes/parse-pipeline.ts";
 import { PIPELINES } from "../../passes/pipelines.ts";
-import { runPipeline, step } from "../../passes/run.ts";
+import { step } from "../../passes/run.ts";
 import type { Pipeline } from "../../passes/run.ts";
 import { probeOf } from "../audit/probe.ts";
 import type { Probe } from "../audit/probe.ts";
 import type { GivenRule } from "../check/index.ts";
-import { generateProgram } from "../codegen/program.ts";
-import { generateWasmProgram } from "../codegen/wasm/program.ts";
+import { lowerTo } from "../driver.ts";
 import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
+import { resolveBackend, targetOf } from "./execute.ts";
 
 export type Dims = Readonly<Record<string, number>>;
 
@@ -32,8 +32,6 @@ const TO_GRADIENT: Pipeline = PIPELINES.exact
   .slice(0, stage)
   .filter(({ pass }) => pass.name !== makeStep.name)
   .map((current) => (current.pass.name === differentiate.name ? step(differentiate, { of: "loss" }) : current));
-
-const TO_KERNELS: Pipeline = PIPELINES.exact.slice(stage);
 
 export interface Gradient {
   /** With one function, `grad`. */
@@ -71,7 +69,7 @@ export const exactProbe = async (options: ModelOptions, dims: Dims): Promise<Pro
 
 export interface Runnable {
   readonly func: Func;
-  readonly program: Program;
+  readonly program: AnyProgram;
   readonly executable: Executable;
 }
 
@@ -79,9 +77,9 @@ export interface Runnable {
 export const runnable = async (module: Module, backend: string): Promise<Runnable> => {
   const [func] = module.funcs;
   if (func === undefined) throw new Error("a module without functions");
-  const kernels = runPipeline(module, TO_KERNELS).module;
-  const program = generateProgram(kernels);
-  if (backend === INTERPRETER) return { func, program, executable: interpreterExecutable(module) };
-  if (backend === "gpujs:webgpu") await installWebGpu();
-  return { func, program, executable: await createExecutable(backend === "wasm" ? generateWasmProgram(kernels) : program, backend) };
+  const name = resolveBackend(backend);
+  const program = lowerTo(module, targetOf(name));
+  if (name === INTERPRETER) return { func, program, executable: interpreterExecutable(module) };
+  if (name === "gpujs:webgpu") await installWebGpu();
+  return { func, program, executable: await createExecutable(program, name) };
 };

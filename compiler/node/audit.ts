@@ -2,7 +2,7 @@
 
 import type { Param } from "../../ir/core.ts";
 import * as poly from "../../ir/poly.ts";
-import type { HostTensor, Program, Tensors } from "../../runtime/abi.ts";
+import type { HostTensor, ProgramHead, Tensors } from "../../runtime/abi.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
 import { decodeParameters, initialParameters } from "../../runtime/index.ts";
 import { readBytes, readText } from "../../runtime/node/index.ts";
@@ -17,7 +17,7 @@ import type { AuditSettings, LengthOutcome } from "./audit-length.ts";
 import type { Dims } from "./audit-model.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
-import { programOf } from "./execute.ts";
+import { AUTO, programOf } from "./execute.ts";
 
 export interface AuditOptions extends ModelOptions {
   /** Parameters (safetensors), as `train --save` writes them; without one, the model as it starts. */
@@ -103,7 +103,7 @@ const costed = (tried: readonly Approximation[]): readonly Approximation[] => {
 };
 
 const settingsOf = (options: AuditOptions): AuditSettings => {
-  const { sequences = 24, draws = 2, headSequences = 8, seed = 0, backend = "gpujs", onProgress = () => {} } = options;
+  const { sequences = 24, draws = 2, headSequences = 8, seed = 0, backend = AUTO, onProgress = () => {} } = options;
   const [cs, degrees] = [ascending(options.cs ?? [8, 16, 27, 64]), ascending(options.degrees ?? [0, 1, 2, 4])];
   const wrong = [
     [sequences < 2, `${sequences} sequences have no variance: at least 2`],
@@ -117,7 +117,7 @@ const settingsOf = (options: AuditOptions): AuditSettings => {
 
 const ascending = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)].sort((a, b) => a - b);
 
-const lengthsOf = (program: Program, { lengths }: AuditOptions): readonly Dims[] => {
+const lengthsOf = (program: ProgramHead, { lengths }: AuditOptions): readonly Dims[] => {
   if (lengths === undefined || lengths.length === 0) return [{}];
   if (program.dims[LENGTH] === undefined) throw new RuntimeError("SQ0007", `\`${program.model}\` has no dimension ${LENGTH} to set to ${lengths.join(", ")}`);
   return ascending(lengths).map((length) => ({ [LENGTH]: length }));

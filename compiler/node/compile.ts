@@ -27,14 +27,9 @@ export interface ModelOptions extends Omit<LanguageOptions, "readImport"> {
   readonly statistics?: string;
 }
 
-export const TARGETS = ["gpujs", "wasm"] as const;
-export type Target = (typeof TARGETS)[number];
-
 export interface CompileOptions extends ModelOptions, PipelineOptions {
   /** Folder for the kernels' module, the IR and the manifest; nothing is written without it. */
   readonly out?: string;
-  /** What the kernels in `out` are: sources for gpu.js, which runs them on any of its backends, or one WebAssembly module. */
-  readonly target?: Target;
   /** Folder for one numbered IR file a pass, with an index. */
   readonly dumpIr?: string;
   /** Print places in the source (`loc(…)`) in everything written. */
@@ -76,7 +71,7 @@ const readStatistics = (path: string): AttentionStatistics => {
 
 /** The kernels' module (`gpt.ts`, and `gpt.wasm` with its text for that target), the IR before and after decomposition, and the manifest; where the pipeline stopped
  *  before there were kernels, the IR it left (`gpt.ir`). */
-const writeOutput = async (compiled: Compiled, folder: string, { locs = false, target = "gpujs" }: CompileOptions): Promise<string[]> => {
+const writeOutput = async (compiled: Compiled, folder: string, { locs = false }: CompileOptions): Promise<string[]> => {
   const stem = basename(compiled.file).replace(/\.sq$/, "");
   const files: [name: string, content: string | Uint8Array][] = [
     [`${stem}.model.ir`, printModule(compiled.model, { locs })],
@@ -86,9 +81,8 @@ const writeOutput = async (compiled: Compiled, folder: string, { locs = false, t
   else {
     files.push([`${stem}.kernels.ir`, printModule(compiled.module, { locs })]);
     const source = basename(compiled.file);
-    const wasm = target === "wasm" ? generateWasm(compiled.module) : null;
-    const program = wasm?.program ?? compiled.program;
-    if (wasm !== null) files.push([`${stem}.wasm`, wasm.program.wasm], [`${stem}.wat`, printWat(wasm.code)]);
+    const { program } = compiled;
+    if ("wasm" in program) files.push([`${stem}.wasm`, program.wasm], [`${stem}.wat`, printWat(generateWasm(compiled.module).code)]);
     files.push([`${stem}.ts`, await emitModule(program, compiled.module, { source, load: loadTsMorph })]);
     files.push(["manifest.json", `${JSON.stringify(manifest(program), null, 2)}\n`]);
   }

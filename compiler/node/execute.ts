@@ -1,26 +1,35 @@
 /** @file A compiled model on a backend by name, the interpreter included. */
 
 import { createExecutable } from "../../runtime/index.ts";
-import type { Executable, Program } from "../../runtime/abi.ts";
+import type { Executable } from "../../runtime/abi.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
+import { missingWasm } from "../../runtime/wasm/executable.ts";
 import { installWebGpu } from "../../runtime/node/webgpu.ts";
-import { generateWasmProgram } from "../codegen/wasm/program.ts";
-import type { Compiled } from "../driver.ts";
+import { programFor } from "../driver.ts";
+import type { Compiled, ProgramFor } from "../driver.ts";
+import type { Target } from "../../passes/pipelines.ts";
 import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 
-/** The program of a compilation that went all the way. Throws SQ0706 where the pipeline stopped earlier. */
-export const programOf = (compiled: Compiled): Program => {
-  if (compiled.program !== null) return compiled.program;
+/** The fastest backend of this machine: Subquad's own WebAssembly, where the engine has SIMD. */
+export const AUTO = "auto";
+
+export const resolveBackend = (backend: string = AUTO): string => (backend !== AUTO ? backend : missingWasm() === null ? "wasm" : "gpujs");
+
+/** What a backend's programs are compiled for. */
+export const targetOf = (backend?: string): Target => (resolveBackend(backend) === "wasm" ? "wasm" : "gpujs");
+
+/** The program of a compilation that went all the way, for its own target unless another one is given. Throws SQ0706 where the pipeline stopped earlier. */
+export const programOf = <T extends Target = Target>(compiled: Compiled, target?: T): ProgramFor<T> => {
+  const program = programFor(compiled, target ?? (compiled.target as T));
+  if (program !== null) return program;
   throw new RuntimeError("SQ0706", "the pipeline stopped before the kernel stage, so there is nothing to run");
 };
 
-/** `interpreter`, `wasm`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was named. */
-export const createBackend = async (compiled: Compiled, backend: string): Promise<Executable> => {
-  if (backend === INTERPRETER) return interpreterExecutable(compiled.gradient);
-  if (backend === "wasm") {
-    programOf(compiled);
-    return createExecutable(generateWasmProgram(compiled.module), backend);
-  }
-  if (backend === "gpujs:webgpu") await installWebGpu();
-  return createExecutable(programOf(compiled), backend);
+/** `auto`, `interpreter`, `wasm`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was
+ *  named. */
+export const createBackend = async (compiled: Compiled, backend = AUTO): Promise<Executable> => {
+  const name = resolveBackend(backend);
+  if (name === INTERPRETER) return interpreterExecutable(compiled.gradient);
+  if (name === "gpujs:webgpu") await installWebGpu();
+  return createExecutable(programOf(compiled, targetOf(name)), name);
 };

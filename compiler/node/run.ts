@@ -1,9 +1,9 @@
 /** @file One call of one entry point, with tensors from and to safetensors files; optionally held against another backend. */
 
-import type { Entry, HostTensor, InputPort, Program, Tensors } from "../../runtime/abi.ts";
+import type { Entry, HostTensor, InputPort, ProgramHead, Tensors } from "../../runtime/abi.ts";
 import { initialParameters, keyFor, randomStream, scalar, zeros } from "../../runtime/index.ts";
 import { entryOf } from "../../runtime/validate.ts";
-import { createBackend, programOf } from "./execute.ts";
+import { createBackend, programOf, targetOf } from "./execute.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { compare } from "./compare.ts";
@@ -20,7 +20,7 @@ export interface RunOptions extends ModelOptions {
   readonly inputs?: string | Tensors;
   /** A safetensors file to write. */
   readonly outputs?: string;
-  /** Default: the best gpu.js mode of this machine. */
+  /** Default: `auto`, the fastest of this machine. */
   readonly backend?: string;
   readonly seed?: number;
   /** Another backend that must agree (`interpreter`). */
@@ -39,12 +39,12 @@ export interface RunResult {
 
 /** Throws `DiagnosticError` for the model's mistakes, `RuntimeError` for those of inputs (SQ06xx) and backends (SQ07xx). */
 export const run = async (options: RunOptions): Promise<RunResult> => {
-  const compiled = await compile(options);
+  const compiled = await compile({ ...options, target: targetOf(options.backend) });
   const program = programOf(compiled);
   const entry = entryOf(program, options.entry);
   const given = typeof options.inputs === "string" ? readTensors(options.inputs) : options.inputs;
   const inputs = completeInputs(program, entry, given, options.seed ?? 0);
-  const call = async (backend: string): Promise<{ name: string; outputs: Tensors }> => {
+  const call = async (backend?: string): Promise<{ name: string; outputs: Tensors }> => {
     const executable = await createBackend(compiled, backend);
     try {
       return { outputs: await executable.run(options.entry, inputs.all), name: executable.backend };
@@ -52,7 +52,7 @@ export const run = async (options: RunOptions): Promise<RunResult> => {
       executable.destroy();
     }
   };
-  const { outputs, name } = await call(options.backend ?? "gpujs");
+  const { outputs, name } = await call(options.backend);
   if (options.outputs !== undefined) writeTensors(options.outputs, outputs);
   const comparisons = options.against === undefined ? [] : compare(outputs, (await call(options.against)).outputs);
   return { backend: name, outputs, drawn: inputs.drawn, comparisons };
@@ -60,7 +60,7 @@ export const run = async (options: RunOptions): Promise<RunResult> => {
 
 /** Adds what was not given: parameters as declared, zero state, the optimizer's rate, and (without any inputs) arguments. */
 export const completeInputs = (
-  program: Program,
+  program: ProgramHead,
   entry: Entry,
   given: Tensors | undefined,
   seed: number,
@@ -78,7 +78,7 @@ export const completeInputs = (
   };
 };
 
-const defaultFor = (port: InputPort, program: Program, parameters: Tensors, seed: number): HostTensor | undefined => {
+const defaultFor = (port: InputPort, program: ProgramHead, parameters: Tensors, seed: number): HostTensor | undefined => {
   switch (port.role) {
     case "parameter":
       return parameters[port.name];

@@ -6,7 +6,7 @@ import type { SampleOptions as SamplerOptions } from "../../runtime/sample.ts";
 import { decodeParameters } from "../../runtime/train/state.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
-import { createBackend, programOf } from "./execute.ts";
+import { createBackend, programOf, targetOf } from "./execute.ts";
 
 export interface SampleOptions extends ModelOptions, SamplerOptions {
   /** A safetensors file with the model's parameters: what `train` saves. */
@@ -22,7 +22,7 @@ export async function* sample(options: SampleOptions): AsyncGenerator<string, vo
   const compiled = await compileForOne(options);
   const program = programOf(compiled);
   const parameters = decodeParameters(program, readBytes(options.checkpoint));
-  const executable = await createBackend(compiled, options.backend ?? "gpujs");
+  const executable = await createBackend(compiled, options.backend);
   const decoder = new TextDecoder();
   try {
     const prompt = new TextEncoder().encode(options.prompt ?? "");
@@ -38,7 +38,8 @@ export async function* sample(options: SampleOptions): AsyncGenerator<string, vo
 }
 
 const compileForOne = async (options: SampleOptions) => {
-  const compiled = await compile(options);
+  const model = { ...options, target: targetOf(options.backend) };
+  const compiled = await compile(model);
   const { B } = programOf(compiled).dims;
-  return B === undefined || B === 1 || options.dims?.["B"] !== undefined ? compiled : compile({ ...options, dims: { ...options.dims, B: 1 } });
+  return B === undefined || B === 1 || options.dims?.["B"] !== undefined ? compiled : compile({ ...model, dims: { ...options.dims, B: 1 } });
 };

@@ -1,6 +1,6 @@
 /** @file Training a model file on text, and writing text with what came out. */
 
-import type { Executable, Program } from "../../runtime/abi.ts";
+import type { Executable, ProgramHead } from "../../runtime/abi.ts";
 import type { StepEvent, TrainOptions as LoopOptions, TrainPlan } from "../../runtime/train/loop.ts";
 import type { Progress } from "../../runtime/train/progress.ts";
 import { readText, train as trainProgram } from "../../runtime/node/index.ts";
@@ -10,13 +10,13 @@ import { rewriteAttentionBackward } from "../../passes/attention/rewrite-backwar
 import type { Compiled } from "../driver.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
-import { createBackend, programOf } from "./execute.ts";
+import { createBackend, programOf, targetOf } from "./execute.ts";
 
 export interface TrainOptions extends ModelOptions, Partial<LoopOptions>, TrainFiles {
   /** Text files, folders or patterns (`src/**` + `/*.ts`); their bytes are the tokens. */
   readonly data: readonly string[];
   readonly steps: number;
-  /** Default: the best gpu.js mode of this machine. */
+  /** Default: `auto`, the fastest of this machine. */
   readonly backend?: string;
   readonly onStart?: (start: TrainStart) => void;
   readonly onProgress?: (progress: Progress, event: StepEvent) => void;
@@ -25,7 +25,7 @@ export interface TrainOptions extends ModelOptions, Partial<LoopOptions>, TrainF
 }
 
 export interface TrainStart {
-  readonly program: Program;
+  readonly program: ProgramHead;
   readonly backend: string;
   readonly plan: TrainPlan;
   /** Sites of attention whose policy is not `exact`: where it was applied, and where the gradient stays exact all the same. */
@@ -35,16 +35,16 @@ export interface TrainStart {
 }
 
 export interface TrainResult extends TrainOutcome {
-  readonly program: Program;
+  readonly program: ProgramHead;
   readonly backend: string;
 }
 
 /** Throws `DiagnosticError` for the model's mistakes, `RuntimeError` for data, checkpoints (SQ06xx) and backends (SQ07xx). */
 export const train = async (options: TrainOptions): Promise<TrainResult> => {
-  const compiled = await compile(options);
+  const compiled = await compile({ ...options, target: targetOf(options.backend) });
   const program = programOf(compiled);
   const text = readText(options.data);
-  const executable = await createBackend(compiled, options.backend ?? "gpujs");
+  const executable = await createBackend(compiled, options.backend);
   try {
     const outcome = await trainOn(compiled, program, executable, text, options);
     return { ...outcome, program, backend: executable.backend };
@@ -53,7 +53,7 @@ export const train = async (options: TrainOptions): Promise<TrainResult> => {
   }
 };
 
-const trainOn = ({ stats }: Compiled, program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Promise<TrainOutcome> =>
+const trainOn = ({ stats }: Compiled, program: ProgramHead, executable: Executable, text: Uint8Array, options: TrainOptions): Promise<TrainOutcome> =>
   trainProgram(program, executable, text, { ...options, seed: options.seed ?? 0 }, options, {
     onStart: (plan, step) => options.onStart?.({ program, backend: executable.backend, plan, step, sites: sitesOf(stats) }),
     ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),

@@ -1,7 +1,7 @@
 /** @file Training with files: checkpoints, log, resuming. The terminal and signals belong to the caller. */
 
 import { existsSync } from "node:fs";
-import type { Executable, Program } from "../abi.ts";
+import type { Executable, ProgramHead } from "../abi.ts";
 import { RuntimeError } from "../errors.ts";
 import { prepareTraining, type StepEvent, type TrainOptions, type TrainPlan } from "../train/loop.ts";
 import { createProgressMeter, type Progress } from "../train/progress.ts";
@@ -42,7 +42,7 @@ export interface TrainOutcome {
  *  @throws RuntimeError as `prepareTraining` does; SQ0604, SQ0605 unfit checkpoint; SQ0001, SQ0011 files; SQ0610 a loss that is
  *  not finite (the last checkpoint stays). */
 export async function train(
-  program: Program,
+  program: ProgramHead,
   executable: Executable,
   text: Uint8Array,
   options: TrainOptions,
@@ -92,7 +92,7 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-function resumed(program: Program, plan: TrainPlan, files: TrainFiles): TrainState {
+function resumed(program: ProgramHead, plan: TrainPlan, files: TrainFiles): TrainState {
   if (files.save === undefined) throw new RuntimeError("SQ0007", "resuming needs the checkpoint to resume from");
   if (!existsSync(files.save)) throw new RuntimeError("SQ0001", `there is no checkpoint \`${files.save}\` to resume from`);
   const { state, settings } = decodeCheckpoint(program, readBytes(files.save));

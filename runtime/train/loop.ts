@@ -1,7 +1,7 @@
 /** @file The training loop: a generator of events over any executable. It owns no clock, file or terminal: whoever
  *  iterates it saves, logs and shows. Step n depends only on the state after step n - 1, the text and the settings. */
 
-import type { Entry, Executable, Program, Tensors } from "../abi.ts";
+import type { Entry, Executable, ProgramHead, Tensors } from "../abi.ts";
 import { RuntimeError } from "../errors.ts";
 import { keyFor } from "../random.ts";
 import { i32, scalar, scalarValue } from "../tensors.ts";
@@ -61,7 +61,7 @@ export interface Training {
 
 /** @throws RuntimeError SQ0706 the program has no `step` or `loss`, SQ0612 inputs the trainer cannot feed, SQ0607 and
  *  SQ0611 unfit text, SQ0010 no optimizer, SQ0007 options out of range. */
-export function prepareTraining(program: Program, executable: Executable, text: Uint8Array, options: TrainOptions): Training {
+export function prepareTraining(program: ProgramHead, executable: Executable, text: Uint8Array, options: TrainOptions): Training {
   const [step, loss] = [entryOf(program, "step"), entryOf(program, "loss")];
   const shape = batchShape(loss, options.objective);
   const split = splitText(text, shape.window);
@@ -143,7 +143,7 @@ function feed(entry: Entry, all: Tensors, key: () => Int32Array): Tensors {
   return given;
 }
 
-function scheduleOf(program: Program, options: TrainOptions): Schedule {
+function scheduleOf(program: ProgramHead, options: TrainOptions): Schedule {
   const peak = options.learningRate ?? program.optimizer?.lr;
   if (peak === undefined) throw new RuntimeError("SQ0010", `\`${program.model}\` declares no optimizer, so there is no learning rate`);
   const warmup = options.warmup ?? Math.min(100, Math.ceil(options.steps / 20));

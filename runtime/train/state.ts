@@ -1,6 +1,6 @@
 /** @file All there is to know about a run between two steps, and its form as one safetensors file. */
 
-import type { Program, Tensors } from "../abi.ts";
+import type { ProgramHead, Tensors } from "../abi.ts";
 import { RuntimeError } from "../errors.ts";
 import { initialParameters, initialState } from "../parameters.ts";
 import { readSafetensors, writeSafetensors } from "../safetensors.ts";
@@ -18,12 +18,12 @@ export type RunSettings = Readonly<Record<string, string | number>>;
 
 const FORMAT = "subquad-checkpoint-1";
 
-export function startState(program: Program, seed: number): TrainState {
+export function startState(program: ProgramHead, seed: number): TrainState {
   return { step: 0, parameters: initialParameters(program, seed), optimizer: initialState(program) };
 }
 
 /** Parameters and optimizer state by name; step, model, dims and settings as metadata. */
-export function encodeCheckpoint(program: Program, state: TrainState, settings: RunSettings): Uint8Array {
+export function encodeCheckpoint(program: ProgramHead, state: TrainState, settings: RunSettings): Uint8Array {
   return writeSafetensors(
     { ...state.parameters, ...state.optimizer },
     {
@@ -42,7 +42,7 @@ export interface Checkpoint {
 }
 
 /** @throws RuntimeError SQ0604 malformed file, SQ0605 of another model, SQ0606 not a checkpoint. */
-export function decodeCheckpoint(program: Program, bytes: Uint8Array): Checkpoint {
+export function decodeCheckpoint(program: ProgramHead, bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = readSafetensors(bytes);
   if (metadata["format"] !== FORMAT) {
     throw new RuntimeError("SQ0606", "this safetensors file is not a training checkpoint", "it may still hold parameters for `run`");
@@ -62,7 +62,7 @@ export function decodeCheckpoint(program: Program, bytes: Uint8Array): Checkpoin
 
 /** The parameters of a model from any safetensors file that has them; other tensors in it are left alone.
  *  @throws RuntimeError SQ0604, SQ0605. */
-export function decodeParameters(program: Program, bytes: Uint8Array): Tensors {
+export function decodeParameters(program: ProgramHead, bytes: Uint8Array): Tensors {
   const { tensors } = readSafetensors(bytes);
   return Object.fromEntries(program.parameters.map((spec) => [spec.name, fitting(tensors, spec.name, spec.shape)]));
 }

@@ -37,7 +37,7 @@ optimizer sgd(lr: 0.1, momentum: 0.9)
 `;
 
 const compiled = compile({ file: "tiny.sq", text: TINY });
-const program = compiled.program ?? generateProgram(compiled.module);
+const program = generateProgram(compiled.module);
 const text = await emitModule(program, compiled.module, { source: "tiny.sq" });
 const wasmProgram = generateWasmProgram(compiled.module);
 const wasmText = await emitModule(wasmProgram, compiled.module, { source: "tiny.sq" });

@@ -38,7 +38,7 @@ describe.skipIf(missing !== null)("in Chromium", () => {
   const compare = async (backend: string, model: ModelCase, what: string, compiled: Compiled): Promise<void> => {
     const inputs = inputsFor(model, compiled, "grad");
     const started = performance.now();
-    const outputs = await browser.runInBrowser(programOf(compiled), backend, "grad", inputs);
+    const outputs = await browser.runInBrowser(programOf(compiled, "gpujs"), backend, "grad", inputs);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const { name, error } = worstDeviation(outputs, evaluate(compiled.gradient, "grad", inputs));
     observed.push(`${backend} ${what}: ${error.toExponential(1)} (${name}), ${seconds} s`);

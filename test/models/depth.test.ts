@@ -20,7 +20,7 @@ describe.each(EXAMPLES)("$name", ({ name, file, dims }) => {
   it("has as many kernels with 24 layers as with 2", async () => {
     const counts = [];
     for (const L of [2, 4, 8, 24]) {
-      const program = programOf(await compile({ file, dims: { ...dims, L } }));
+      const program = programOf(await compile({ file, dims: { ...dims, L } }), "gpujs");
       const steady = Object.keys(program.entries).filter(isSteady);
       counts.push(Object.fromEntries(steady.map((entry) => [entry, kernelsOf(program, entry)])));
     }
@@ -35,7 +35,7 @@ it("a GPT of 96 layers compiles, to the kernels of one of 4", async () => {
   const started = performance.now();
   const compiled = await gpt(96);
   const seconds = (performance.now() - started) / 1000;
-  const [program, shallow] = [programOf(compiled), programOf(await gpt(4))];
+  const [program, shallow] = [programOf(compiled, "gpujs"), programOf(await gpt(4), "gpujs")];
   const timings = compiled.timings.map(({ pass, runMs, verifyMs }) => `${pass}: ${runMs.toFixed(0)} + ${verifyMs.toFixed(0)} ms`);
   report([`96 layers: ${program.kernels.length} kernels in ${seconds.toFixed(1)} s`, ...timings]);
   for (const entry of ["forward", "loss", "grad"]) expect(kernelsOf(program, entry)).toBe(kernelsOf(shallow, entry));

@@ -50,7 +50,7 @@ export const addAudit: AddCommand = (program, io) => {
     .option("--head-sequences <n>", "how many of them give the statistics of heads (default: 8)", wholeNumber)
     .option("--draws <n>", "sampled gradients a sequence and c; 0: statistics of heads only (default: 2)", wholeNumber)
     .option("--seed <n>", "seed of sequences, draws and, without a checkpoint, parameters", wholeNumber, 0)
-    .option("--backend <name>", "gpujs (the best there is), wasm, gpujs:cpu, gpujs:webasm, … or interpreter", "gpujs")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--json <file>", "write everything as JSON there; - for stdout, in place of the tables")
     .option("--html <file>", "write one page with tables and charts there")
     .addHelpText("after", examples("audit model.sq --checkpoint model.safetensors --data texts/", "audit model.sq --data texts/ --c 8,27 --degree 2 --lengths 128,256,512 --json audit.json --html audit.html", "audit model.sq --checkpoint model.safetensors --data texts/ --attention-backward sus:c=25 --draws 4"))

@@ -2,9 +2,9 @@
 
 import { Option } from "commander";
 import type { AddCommand } from "../command.ts";
-import { pipelineOf } from "../../driver.ts";
-import { compile, TARGETS } from "../../node/compile.ts";
-import type { Target } from "../../node/compile.ts";
+import type { Target } from "../../../passes/pipelines.ts";
+import { pipelineOf, TARGETS } from "../../driver.ts";
+import { compile } from "../../node/compile.ts";
 import { examples, modelOptions, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 import { printIrHook, printRemarks, printStats, printTimings, withPassFlags } from "../passes.ts";

@@ -28,7 +28,7 @@ export const addRun: AddCommand = (program, io) => {
     .addArgument(new Argument("<entry>", "entry point").choices(["forward", "loss", "grad", "step"]))
     .option("--inputs <file>", "safetensors: arguments by name, parameters by path; parameters left out start as declared")
     .option("--outputs <file>", "safetensors to write")
-    .option("--backend <name>", "interpreter, wasm, gpujs (the best there is) or gpujs:cpu, gpujs:webasm, gpujs:webgpu, …", "gpujs")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--seed <n>", "seed of what is not given: parameters and, without --inputs, arguments", wholeNumber, 0)
     .option("--against <backend>", "run there too and compare; exit with 4 if an output differs by more than the tolerance")
     .option("--tolerance <x>", "largest relative error (Frobenius norms; against the largest gradient where one is zero) for --against", positiveNumber, 1e-4)

@@ -32,7 +32,7 @@ export const addTrain: AddCommand = (program, io) => {
     .argument("<file>", "the model (.sq)")
     .requiredOption("--data <paths...>", "text files, folders or patterns")
     .requiredOption("--steps <n>", "steps in all, those before --resume included", positiveWhole)
-    .option("--backend <name>", "gpujs (the best there is), wasm, gpujs:cpu, gpujs:webasm, … or interpreter", "gpujs")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--seed <n>", "seed of parameters, batches and dropout", wholeNumber, 0)
     .option("--save <file>", "checkpoint (safetensors), replaced atomically")
     .option("--save-every <n>", "steps between checkpoints", positiveWhole, 100)

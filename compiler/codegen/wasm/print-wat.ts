@@ -63,6 +63,8 @@ const functionText = (func: WasmFunction, module: WasmModule): readonly string[]
   return [...lines, "  )"];
 };
 
+export const printFunction = (func: WasmFunction, module: WasmModule): string => functionText(func, module).join("\n");
+
 export const printWat = (module: WasmModule): string => {
   const { from, name, initial, maximum, shared } = module.memory;
   const memory = `  (import "${from}" "${name}" (memory ${initial} ${maximum}${shared ? " shared" : ""}))`;
