@@ -26,6 +26,7 @@ import { evaluateSampled, evaluateSampledVjp } from "./attention-sampled-evaluat
 import { sampledExamples, sampledVjpExamples } from "./attention-sampled-examples.ts";
 import { expandSampled } from "./attention-sampled-expand.ts";
 import { expandSampledVjp } from "./attention-sampled-vjp-expand.ts";
+import { wholeSampledVjp } from "./attention-whole.ts";
 import { broadcastAlong, scaleBy, sumOver, zeros } from "./helpers.ts";
 
 /** o and lse of `attention`; kept i32 [B,H,N,S], the keys kept of each row, ascending, -1 in empty slots; weights, their w~;
@@ -109,6 +110,7 @@ export const attentionVjpSampled: Op<readonly Value[], SampledAttrs> = defineOp(
   evaluate: evaluateSampledVjp,
   vjp: "by-expansion",
   expand: expandSampledVjp,
+  whole: wholeSampledVjp,
   flops: sampledVjpFlops,
   examples: sampledVjpExamples,
 });
