@@ -37,9 +37,9 @@ export async function createWasmExecutable(program: WasmProgram): Promise<Execut
       return floats.subarray(offset, offset + elements);
     };
     entry.inputs.forEach((port, at) => view(port.value).set(given[at] ?? []));
-    for (const { kernel: number, args, result } of entry.launches) {
+    for (const { kernel: number, args, result, also = [] } of entry.launches) {
       const { items, scratchBytes } = program.kernels[number] as WasmKernel;
-      (kernels[number] as Run)(addressOf(result), ...args.map(addressOf), 0, items, ...(scratchBytes === 0 ? [] : [scratch]));
+      (kernels[number] as Run)(...[result, ...also, ...args].map(addressOf), 0, items, ...(scratchBytes === 0 ? [] : [scratch]));
     }
     return Object.fromEntries(entry.outputs.map((port) => [port.name, outputTensor(port, view(port.value).slice())]));
   };
