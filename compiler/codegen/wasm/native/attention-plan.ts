@@ -1,0 +1,82 @@
+/** @file How attention is cut: an item is a block of query rows of one head, a block is groups of eight rows (rows-product.ts), and
+ *  a group has scratch memory for the scores of all its keys: [key][8 rows]. No buffer has all pairs. */
+
+import { attentionSizes } from "../../../../ir/ops/attention-attrs.ts";
+import type { AttentionAttrs, AttentionExtra, AttentionSizes, Named } from "../../../../ir/ops/attention-attrs.ts";
+import type { TensorType } from "../../../../ir/core.ts";
+import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
+
+/** Groups of a block: each key that is read serves so many. */
+const GROUPS = 2;
+/** Bytes of keys, and of values, that stay in a first-level cache while the groups of a block read them. */
+const CHUNK_BYTES = 16 * 1024;
+const FEWEST_KEYS = 16;
+/** Operations that a thread should have between two visits to the counter of items. */
+const GRAIN = 2 ** 20;
+
+export interface AttentionPlan {
+  readonly sizes: AttentionSizes;
+  readonly attrs: AttentionAttrs;
+  readonly has: (extra: AttentionExtra) => boolean;
+  /** Sequences and heads of mask and bias, 1 where they are broadcast. */
+  readonly maskOf: Broadcast;
+  readonly biasOf: Broadcast;
+  readonly groups: number;
+  /** Blocks of a head. */
+  readonly blocks: number;
+  readonly items: number;
+  readonly grain: number;
+  readonly work: number;
+  /** Keys that are visited together, for the scores and for the output. */
+  readonly scoreKeys: number;
+  readonly mixKeys: number;
+  /** Byte offsets in scratch memory, and what one group has there. */
+  readonly at: Readonly<Record<ScratchPart, number>>;
+  readonly bytes: Readonly<Record<ScratchPart, number>>;
+  readonly scratchBytes: number;
+}
+
+export interface Broadcast {
+  readonly B: number;
+  readonly H: number;
+}
+
+/** record: what `RECORD` says.   q: [K][8], times the scale.   o: [E][8], before the division.   s: [M][8], scores, then their powers. */
+export type ScratchPart = "record" | "q" | "o" | "s";
+
+/** Bytes in a group's record. Keys first <= j < end are visited, of which `open` <= j < `shut` are not masked for any row; `first`, `open`
+ *  and `shut` are multiples of TILE. Then eight numbers each: the largest score, the total of powers (next to it), and what nobody reads. */
+export const RECORD = { first: 0, open: 4, shut: 8, end: 12, top: 32, total: 64, nowhere: 96 } as const;
+const RECORD_BYTES = 128;
+
+export const upTo = (size: number, unit: number): number => Math.ceil(size / unit) * unit;
+
+const chunk = (width: number): number => Math.max(FEWEST_KEYS, Math.floor(CHUNK_BYTES / (width * FLOAT) / TILE) * TILE);
+
+/** Unmasked pairs of a head, where only causality and window rule any out. */
+const pairsOf = ({ causal, window }: AttentionAttrs, { N, M }: AttentionSizes): number => {
+  const all = causal ? (N <= M ? N * (M - N) + (N * (N + 1)) / 2 : (M * (M + 1)) / 2) : N * M;
+  return window > 0 ? Math.min(all, N * window) : all;
+};
+
+export const attentionPlan = (types: Named<TensorType>, attrs: AttentionAttrs): AttentionPlan => {
+  const sizes = attentionSizes(types);
+  const { B, H, N, M, K, E } = sizes;
+  const groups = Math.min(GROUPS, Math.ceil(N / LANES));
+  const blocks = Math.ceil(N / (groups * LANES));
+  const items = B * H * blocks;
+  const work = B * H * pairsOf(attrs, sizes) * (2 * K + 2 * E + 16);
+  const bytes = { record: RECORD_BYTES, q: upTo(K * LANE_BYTES, 64), o: upTo(E * LANE_BYTES, 64), s: upTo(M, TILE) * LANE_BYTES + 64 };
+  const at = { record: 0, q: groups * bytes.record, o: 0, s: 0 };
+  at.o = at.q + groups * bytes.q;
+  at.s = at.o + groups * bytes.o;
+  const broadcast = (name: "mask" | "bias"): Broadcast => {
+    const [ownB = 1, ownH = 1] = types.maybe(name)?.shape ?? [];
+    return { B: ownB, H: ownH };
+  };
+  return {
+    sizes, attrs, has: (extra) => attrs.extras.includes(extra), maskOf: broadcast("mask"), biasOf: broadcast("bias"),
+    groups, blocks, items, work, grain: Math.max(1, Math.min(Math.floor(items / 16), Math.floor((GRAIN * items) / Math.max(work, 1)))),
+    scoreKeys: chunk(K), mixKeys: chunk(E), at, bytes, scratchBytes: at.s + groups * bytes.s,
+  };
+};
