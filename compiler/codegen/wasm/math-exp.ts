@@ -50,6 +50,19 @@ export const exp = (f: FunctionBuilder, x: Lanes): Lanes => expOrZero(f, x, f32.
 /** e^x for x <= 0. */
 export const expDown = (f: FunctionBuilder, x: Lanes): Lanes => expOrZero(f, x, x);
 
+/** Weights below e^this, 1e-26 of a row whose weights add up to 1, are 0: then neither they nor their products underflow. */
+const WEIGHT_LEAST = -60;
+
+/** The weight e^x, x <= 88, of an entry whose row's weights add up to 1: within 1 ulp where it is not taken to be 0. 2^n is added
+ *  to the exponent, which cannot overflow; what `rounded` has above n is shifted out. */
+export const expWeight = (f: FunctionBuilder, x: Lanes): Lanes => {
+  const rounded = keep(f, "rounded", f32.add(f32.mul(x, f32.of(LOG2_E)), f32.of(ROUND)));
+  const n = keep(f, "n", f32.sub(rounded, f32.of(ROUND)));
+  const r = keep(f, "r", f32.sub(f32.sub(x, f32.mul(n, f32.of(LN2_HIGH))), f32.mul(n, f32.of(LN2_LOW))));
+  const power = f32.add(f32.add(f32.mul(f32.mul(r, r), polynomial(f, f32, r, EXP)), r), f32.of(1));
+  return bits.andNot(i32.add(power, i32.shl(rounded, 23)), f32.lt(x, f32.of(WEIGHT_LEAST)));
+};
+
 /** With z = e^-|x| <= 1 and s = z / (1 + z) <= 1/2:  1 - s for x >= 0, z - z s = s below. Nothing overflows, tails keep their
  *  bits, and the error of s, 1.5 ulp by itself, counts half at most. */
 export const logistic = (f: FunctionBuilder, x: Lanes): Lanes => {
