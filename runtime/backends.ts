@@ -1,7 +1,7 @@
 /** @file The backends there are, as data: where each runs, how to tell whether it does, how to add it. `subquad doctor`
  *  prints this table; `createExecutable` reads it. */
 
-import type { Executable, Program, WasmProgram } from "./abi.ts";
+import type { Executable, ExecutableOptions, Program, WasmProgram } from "./abi.ts";
 import { reasonOf, RuntimeError } from "./errors.ts";
 import { createGpuJsExecutable } from "./gpujs/executable.ts";
 import { loadGpuJs } from "./gpujs/load.ts";
@@ -38,7 +38,7 @@ function backend(mode: ModeName, missing: Backend["missing"], install: string): 
 const WASM: Backend = {
   name: "wasm",
   mode: null,
-  summary: "WebAssembly with SIMD, one thread, without gpu.js: products of matrices in tiles",
+  summary: "WebAssembly with SIMD and threads, without gpu.js: one plan over one shared memory",
   missing: async () => missingWasm(),
   install: "any current Node or browser has WebAssembly SIMD",
 };
@@ -66,8 +66,11 @@ export async function probeBackends(): Promise<BackendReport[]> {
 /** Prepares a program for a backend by name: `gpujs:cpu`, `gpujs:webasm`, …, or `gpujs` for the best one there is; a program
  *  made for WebAssembly runs on `wasm`, and on nothing else.
  *  @throws RuntimeError SQ0701 unknown name, SQ0702 not available on this machine (with the reason and how to get it), or
- *  the program was compiled for another backend. */
-export async function createExecutable(program: Program | WasmProgram, name: string): Promise<Executable> {
+ *  the program was compiled for another backend; SQ0007 an option that the backend does not know. */
+export async function createExecutable(program: Program | WasmProgram, name: string, options: ExecutableOptions = {}): Promise<Executable> {
+  if (name !== WASM.name && options.threads !== undefined) {
+    throw new RuntimeError("SQ0007", `\`${name}\` takes no number of threads`, "only `wasm` does; gpu.js has its own");
+  }
   if (name === "gpujs") return createGpuJsExecutable(forGpuJs(program, name), await bestMode());
   const found = BACKENDS.find((candidate) => candidate.name === name);
   if (found === undefined) {
@@ -77,7 +80,7 @@ export async function createExecutable(program: Program | WasmProgram, name: str
   const reason = await reasonMissing(found.missing);
   if (reason !== null) throw new RuntimeError("SQ0702", `\`${name}\` is not available here: ${reason}`, found.install);
   if (found.mode !== null) return createGpuJsExecutable(forGpuJs(program, name), found.mode);
-  if ("wasm" in program) return createWasmExecutable(program);
+  if ("wasm" in program) return createWasmExecutable(program, options);
   throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for gpu.js, not for \`${name}\``, "compile it with `--target wasm`");
 }
 

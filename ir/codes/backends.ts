@@ -51,4 +51,10 @@ export const BACKEND_CODES = {
     bad: "executable.destroy(); await executable.run(\"loss\", inputs)",
     good: "await executable.run(\"loss\", inputs); executable.destroy()",
   },
+  SQ0709: {
+    title: "a kernel failed while it ran",
+    explanation: "The engine stopped a kernel of the backend `wasm`, in one of its threads: it reached beyond the memory, for instance. This is a fault of the compiler: please report it. The executable is destroyed; what was saved before remains.",
+    bad: "subquad run model.sq loss --backend wasm",
+    good: "subquad run model.sq loss --backend interpreter",
+  },
 } as const satisfies Record<string, CodeEntry>;

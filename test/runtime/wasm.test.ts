@@ -55,7 +55,7 @@ describe("wasm", () => {
     expect(first["z"]?.dtype).toBe("I32");
     expectClose(await it.run("forward", { ...inputs, x: f32([3], [0, 0, 0]) }), { ...expected, x: [0, 0, 0], y: [1, 7, 0] });
     expectClose(first, expected);
-    expect(it.backend).toBe("wasm");
+    expect(it.backend).toBe("wasm (1 thread)");
   });
 
   it("checks what goes in, and stops when it is destroyed", async () => {
@@ -68,7 +68,7 @@ describe("wasm", () => {
   });
 
   it("says how many bytes it lacks", async () => {
-    await expect(executable(programOf({ arenaBytes: 2 ** 32 + 4 }))).rejects.toMatchObject({ code: "SQ0705", message: expect.stringContaining("4294967312 bytes") });
+    await expect(executable(programOf({ arenaBytes: 2 ** 32 + 4 }))).rejects.toMatchObject({ code: "SQ0705", message: expect.stringContaining("4294967424 bytes") });
   });
 
   it("names a module the engine refuses", async () => {

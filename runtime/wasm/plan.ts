@@ -1,0 +1,65 @@
+/** @file An entry point as its threads read it: every launch with its pointers, how it is divided, and what its time counts for. */
+
+import type { Entry, Launch, LaunchPart, PartSeconds, WasmKernel, WasmProgram } from "../abi.ts";
+
+export interface Plan {
+  /** Plans with equal numbers are equal. */
+  readonly number: number;
+  readonly launches: readonly PlannedLaunch[];
+  /** Addresses of results and arguments, one launch after the other. */
+  readonly pointers: Int32Array;
+  /** Two words a launch, common to all threads: items taken, items done. */
+  readonly counters: Int32Array;
+}
+
+export interface PlannedLaunch {
+  readonly kernel: number;
+  /** Its pointers: `count` from `first` on. */
+  readonly first: number;
+  readonly count: number;
+  readonly items: number;
+  readonly grain: number;
+  /** Between all threads, or for the leader alone. */
+  readonly shared: boolean;
+  /** Index into PARTS. */
+  readonly part: number;
+}
+
+/** The rest is first. */
+export const PARTS: readonly (LaunchPart | "rest")[] = ["rest", "attention", "attention_vjp"];
+
+/** Operations that take about as long as it takes to wake a thread (20 to 50 microseconds). */
+export const SHARE_FROM = 2e5;
+
+export function isWorthSharing({ items, grain, work }: WasmKernel, shareFrom: number): boolean {
+  return items > grain && work >= shareFrom;
+}
+
+/** Is there anything in the entry that a second thread would help with? */
+export function hasShared(program: WasmProgram, entry: Entry, shareFrom: number): boolean {
+  return entry.launches.some(({ kernel }) => isWorthSharing(program.kernels[kernel] as WasmKernel, shareFrom));
+}
+
+/** @param addressOf bytes, by value. @param shareFrom null: everything is the leader's. */
+export function planEntry(program: WasmProgram, entry: Entry, number: number, addressOf: (value: number) => number, shareFrom: number | null): Plan {
+  const pointers: number[] = [];
+  const launches = entry.launches.map((launch): PlannedLaunch => {
+    const { items, grain, ...kernel } = program.kernels[launch.kernel] as WasmKernel;
+    const first = pointers.length;
+    pointers.push(...[launch.result, ...(launch.also ?? []), ...launch.args].map(addressOf));
+    const shared = shareFrom !== null && isWorthSharing({ ...kernel, items, grain }, shareFrom);
+    return { kernel: launch.kernel, first, count: pointers.length - first, items, grain, shared, part: partOf(launch) };
+  });
+  return { number, launches, pointers: Int32Array.from(pointers, (address) => address | 0), counters: words(2 * launches.length, shareFrom !== null) };
+}
+
+const partOf = ({ part }: Launch): number => PARTS.indexOf(part ?? "rest");
+
+/** Zeros; where threads share them, in memory that a page without isolation has not. */
+export function words(count: number, shared: boolean): Int32Array {
+  return new Int32Array(shared ? new SharedArrayBuffer(4 * count) : new ArrayBuffer(4 * count));
+}
+
+export function secondsOf(seconds: Float64Array): PartSeconds {
+  return Object.fromEntries(PARTS.map((part, at) => [part, seconds[at] ?? 0])) as PartSeconds;
+}
