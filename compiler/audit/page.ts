@@ -3,12 +3,11 @@
 import { lineChart } from "../report/chart.ts";
 import type { Chart, Point, Series } from "../report/chart.ts";
 import { heatMap } from "../report/heat-map.ts";
-import { STYLE } from "../report/style.ts";
+import { htmlData, htmlPage, htmlSection } from "../report/page.ts";
 import { element, escape } from "../report/svg.ts";
 import type { NoiseReport } from "./gradient-noise.ts";
 import type { LowrankReport } from "./head-report.ts";
 import { auditHeader, auditTables } from "./print.ts";
-import type { AuditTable } from "./print.ts";
 import type { KeptMap } from "./kept-map.ts";
 import type { AuditReport, LengthReport } from "./schema.ts";
 import { ALL } from "./summary.ts";
@@ -23,32 +22,10 @@ export const auditPage = (report: AuditReport): string => {
     element("h2", {}, "Where entries are kept"),
     element("p", { class: "soft" }, "Probability that an entry is kept, averaged over the cell: the most diffuse head, one in the middle, the most peaked."),
     element("div", { class: "row" }, ...report.keptMaps.map((map) => heatMap(mapOf(map)))),
-    ...auditTables(report).flatMap(({ title, ...rest }) => [element("h2", {}, escape(sentence(title))), element("div", { class: "scroll" }, htmlTable(rest))]),
-    element("script", { type: "application/json", id: "audit" }, JSON.stringify(report).replaceAll("<", "\\u003c")),
+    ...auditTables(report).flatMap(htmlSection),
+    htmlData("audit", report),
   ];
-  return [
-    "<!doctype html>",
-    '<html lang="en">',
-    "<head>",
-    '<meta charset="utf-8"/>',
-    '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-    element("title", {}, `Audit of ${escape(report.model)}`),
-    element("style", {}, STYLE),
-    "</head>",
-    "<body>",
-    ...body,
-    "</body>",
-    "</html>",
-    "",
-  ].join("\n");
-};
-
-const sentence = (title: string): string => title.charAt(0).toUpperCase() + title.slice(1);
-
-const htmlTable = ({ columns, rows }: Omit<AuditTable, "title">): string => {
-  const cell = (name: string) => (content: string, i: number): string => element(name, columns[i]?.align === "right" ? { class: "r" } : {}, escape(content));
-  const row = (name: string, cells: readonly string[]): string => element("tr", {}, ...cells.map(cell(name)));
-  return element("table", {}, element("thead", {}, row("th", columns.map(({ title }) => title))), element("tbody", {}, ...rows.map((cells) => row("td", cells))));
+  return htmlPage(`Audit of ${report.model}`, body);
 };
 
 const mapOf = ({ site, head, c, cells, keys, queries }: KeptMap): Parameters<typeof heatMap>[0] => ({

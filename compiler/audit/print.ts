@@ -2,6 +2,7 @@
 
 import { table } from "../inspect/table.ts";
 import type { Column } from "../inspect/table.ts";
+import type { TitledTable } from "../report/page.ts";
 import type { Estimate } from "./estimate.ts";
 import type { NoiseReport } from "./gradient-noise.ts";
 import type { HeadReport, SampledReport } from "./head-report.ts";
@@ -24,14 +25,8 @@ export const percent = (share: number): string => `${Number((100 * share).toPrec
 export const withError = ({ value, error }: Estimate): string =>
   Number.isFinite(error) ? `${digits(value)} ± ${digits(Number(error.toPrecision(1)))}` : digits(value);
 
-export interface AuditTable {
-  readonly title: string;
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
-}
-
 /** Those that have something to say. */
-export const auditTables = (report: AuditReport): readonly AuditTable[] =>
+export const auditTables = (report: AuditReport): readonly TitledTable[] =>
   [headTable(report), varianceTable(report), lowrankTable(report), controlTable(report), keptTable(report), noiseTable(report), slopeTable(report), layerTable(report), biasTable(report)]
     .filter(({ rows }) => rows.length > 0);
 
@@ -58,7 +53,7 @@ const longest = ({ sites }: AuditReport): number => sites[0]?.queries ?? 0;
 const sampledAt = ({ sampled }: HeadReport, c: number, degree: number | null): SampledReport | undefined =>
   sampled.find((point) => point.c === c && point.degree === degree);
 
-const headTable = (report: AuditReport): AuditTable => {
+const headTable = (report: AuditReport): TitledTable => {
   const columns = [...left("site"), ...right("head", "entropy", "score std", "max |s|", "centred", ...report.cs.map((c) => `kept c=${c}`))];
   const rows = headsOf(report).map(({ label, head }) => [
     ...label,
@@ -70,7 +65,7 @@ const headTable = (report: AuditReport): AuditTable => {
 
 const PARTS = ["dq", "dk", "dv"] as const;
 
-const varianceTable = (report: AuditReport): AuditTable => {
+const varianceTable = (report: AuditReport): TitledTable => {
   const columns = [...left("site"), ...right("head", ...report.cs.flatMap((c) => PARTS.map((part) => `${part} c=${c}`)))];
   const rows = headsOf(report).map(({ label, head }) => [
     ...label,
@@ -79,7 +74,7 @@ const varianceTable = (report: AuditReport): AuditTable => {
   return { title: `variance of sus relative to the squared gradient, closed form, length ${longest(report)}`, columns, rows };
 };
 
-const lowrankTable = (report: AuditReport): AuditTable => {
+const lowrankTable = (report: AuditReport): TitledTable => {
   const heads = headsOf(report);
   const degrees = report.degrees.filter((degree) => heads.some(({ head }) => head.lowrank.some((point) => point.degree === degree)));
   const surrogates = degrees.filter((degree) => degree > 0);
@@ -94,7 +89,7 @@ const lowrankTable = (report: AuditReport): AuditTable => {
 };
 
 /** The variance with a control variate as a share of that without, over all heads. */
-const controlTable = (report: AuditReport): AuditTable => {
+const controlTable = (report: AuditReport): TitledTable => {
   const heads = headsOf(report).map(({ head }) => head);
   const degrees = report.degrees.filter((degree) => heads.some((head) => head.sampled.some((point) => point.degree === degree)));
   const columns = [...left("hybrid"), ...right(...report.cs.flatMap((c) => [`c=${c}`, "rows"]))];
@@ -109,7 +104,7 @@ const controlTable = (report: AuditReport): AuditTable => {
   return { title: "variance with a control variate relative to sus, and rows that use it, over all heads", columns, rows };
 };
 
-const keptTable = ({ lengths }: AuditReport): AuditTable => {
+const keptTable = ({ lengths }: AuditReport): TitledTable => {
   const columns = right("length", "c", "kept a row", "of n²", "of the mask");
   const rows = lengths.flatMap(({ length, kept }) =>
     kept.map(({ c, keptPerRow, keptOfSquare, keptOfMask }) => [String(length), String(c), digits(keptPerRow), percent(keptOfSquare), percent(keptOfMask)]),
@@ -125,7 +120,7 @@ const each = (lengths: readonly LengthReport[], row: (policy: string, group: Noi
     }),
   );
 
-const noiseTable = ({ lengths }: AuditReport): AuditTable => {
+const noiseTable = ({ lengths }: AuditReport): TitledTable => {
   const rows = each(lengths, (_, all) => [
     all.rho === null ? "-" : withError(all.rho),
     digits(all.maskVariance),
@@ -136,13 +131,13 @@ const noiseTable = ({ lengths }: AuditReport): AuditTable => {
   return { title: "the whole gradient: ρ = E[Var(approximate | batch)] / Var(exact), ± jackknife error; error of one draw of one sequence", columns, rows };
 };
 
-const slopeTable = ({ lengths }: AuditReport): AuditTable => ({
+const slopeTable = ({ lengths }: AuditReport): TitledTable => ({
   title: "how ρ falls with c: the slope of ln ρ against ln c, all parameters",
   columns: right("length", "slope"),
   rows: lengths.flatMap(({ length, slope }) => (slope === null ? [] : [[String(length), digits(slope)]])),
 });
 
-const layerTable = ({ lengths }: AuditReport): AuditTable => {
+const layerTable = ({ lengths }: AuditReport): TitledTable => {
   const names = lengths[0]?.approximations[0]?.groups.map(({ group }) => group).filter((group) => group !== ALL) ?? [];
   const rows = each(names.length === 0 ? [] : lengths, (_, __, groups) =>
     names.map((name) => {
@@ -154,7 +149,7 @@ const layerTable = ({ lengths }: AuditReport): AuditTable => {
   return { title: "the parameters of each layer with attention: ρ, or the relative error where nothing is drawn", columns, rows };
 };
 
-const biasTable = ({ lengths }: AuditReport): AuditTable => {
+const biasTable = ({ lengths }: AuditReport): TitledTable => {
   const rows = each(lengths, (_, all) => {
     const { squaredBias: bias, z } = all;
     return [withError(bias), digits(bias.value / bias.error), ...(z === null ? ["-", "-", "-", "-"] : [digits(z.meanAbsolute), digits(z.expected), digits(z.largest), z.elements.toLocaleString("en")])];

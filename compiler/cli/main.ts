@@ -8,6 +8,7 @@ import type { OutputFlags } from "./options.ts";
 import { reportFailure } from "./report.ts";
 import { VERSION } from "../version.ts";
 import { addAudit } from "./commands/audit.ts";
+import { addBench } from "./commands/bench.ts";
 import { addCheck } from "./commands/check.ts";
 import { addCompile } from "./commands/compile.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -21,7 +22,7 @@ import { addSample } from "./commands/sample.ts";
 import { addTrain } from "./commands/train.ts";
 
 const COMMANDS: readonly AddCommand[] = [
-  addNew, addCheck, addCompile, addOpt, addRun, addTrain, addSample, addInspect, addAudit, addFmt, addExplain, addDoctor,
+  addNew, addCheck, addCompile, addOpt, addRun, addTrain, addSample, addInspect, addAudit, addBench, addFmt, addExplain, addDoctor,
 ];
 
 /** Runs one command line (without `node` and the script) and gives its exit code. Never throws. */

@@ -83,4 +83,16 @@ export const RUN_CODES = {
     bad: "subquad audit perceptron.sq",
     good: "subquad audit gpt.sq",
   },
+  SQ0614: {
+    title: "there is nothing to time",
+    explanation: "`subquad bench` times entry points of the model and its attention by itself. What was asked for is not there: the model has no attention, or none that its loss depends on. Name other entries, or none for all that there are.",
+    bad: "subquad bench perceptron.sq --entries attention",
+    good: "subquad bench perceptron.sq --entries grad,step",
+  },
+  SQ0615: {
+    title: "a baseline that is none",
+    explanation: "The file is not what `subquad bench --json` writes, or it was edited, or another version wrote it. The message says where it differs. Measure the baseline again.",
+    bad: "subquad bench gpt.sq --baseline audit.json",
+    good: "subquad bench gpt.sq --baseline before.json",
+  },
 } as const satisfies Record<string, CodeEntry>;

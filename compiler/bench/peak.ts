@@ -1,0 +1,48 @@
+/** @file What the machine can do at most with 128-bit vectors: a loop that only multiplies and adds in registers, in the same
+ *  WebAssembly engine that kernels run in. Rates of kernels are given as shares of it. */
+
+import { FunctionBuilder } from "../codegen/wasm/builder.ts";
+import { encodeModule } from "../codegen/wasm/encode.ts";
+import type { WasmFunction } from "../codegen/wasm/module.ts";
+
+const TURNS = 100_000;
+/** Independent sums, as many as fit into 16 registers with their powers and the factor. */
+const CHAINS = 7;
+const LANES = 4;
+
+/** peak(out, turns): sum_i += power_i, power_i *= factor: as many multiplications as additions, and none waits for another
+ *  of its turn. The sums are stored at the end, so that they are needed. */
+export const peakFunction = (): WasmFunction => {
+  const f = new FunctionBuilder("peak", ["out", "turns"].map((name) => ({ name, type: "i32" })));
+  const sums = f.locals("v128", "sum", CHAINS);
+  const powers = f.locals("v128", "power", CHAINS);
+  const factor = f.local("v128", "factor");
+  const turn = f.local("i32", "turn");
+  f.splat(1).set(factor);
+  powers.forEach((power, i) => f.splat(i).set(power));
+  f.block("loop", () => {
+    sums.forEach((sum, i) => {
+      const power = powers[i] ?? sum;
+      f.get(sum).get(power).op("f32x4.add").set(sum).get(power).get(factor).op("f32x4.mul").set(power);
+    });
+    f.get(turn).i32(1).op("i32.add").tee(turn).get(f.parameter("turns")).op("i32.lt_s").op("br_if", 0);
+  });
+  for (const local of [...sums, ...powers]) f.get(f.parameter("out")).get(local).op("v128.store", 2, 0);
+  return f.finish(true);
+};
+
+export interface Peak {
+  /** Floating-point operations of one run. */
+  readonly flops: number;
+  readonly run: () => void;
+}
+
+/** null where the engine has no WebAssembly with vectors. */
+export const createPeak = (): Peak | null => {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
+  const bytes = encodeModule({ memory: { from: "env", name: "memory", initial: 1, maximum: 1, shared: false }, functions: [peakFunction()] });
+  if (!WebAssembly.validate(bytes)) return null;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const peak = exports["peak"] as (out: number, turns: number) => void;
+  return { flops: TURNS * CHAINS * 2 * LANES, run: () => peak(0, TURNS) };
+};
