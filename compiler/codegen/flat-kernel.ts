@@ -150,11 +150,14 @@ const forEachReduction = (root: Expr, visit: (loops: readonly Loop[]) => void): 
 };
 
 /** Threads have three coordinates: all axes before the last two share one. */
-const fitAxes = (pool: ExprPool, { axes, body }: Body): Body => {
-  if (axes.length <= MAX_AXES) return { axes, body };
+const fitAxes = (pool: ExprPool, merged: Body): Body => joinOuter(pool, merged, merged.axes.length + 1 - MAX_AXES);
+
+/** The first `count` axes as one, whatever the loads are. */
+export const joinOuter = (pool: ExprPool, { axes, body }: Body, count: number): Body => {
+  if (count <= 1) return { axes, body };
   const values = new Map<string, Expr>();
-  const outer = mergeGroup(pool, axes.slice(0, 1 - MAX_AXES), values);
-  return { axes: [outer, ...axes.slice(1 - MAX_AXES)], body: substitute(pool, body, values, (own) => own) };
+  const outer = mergeGroup(pool, axes.slice(0, count), values);
+  return { axes: [outer, ...axes.slice(count)], body: substitute(pool, body, values, (own) => own) };
 };
 
 /** A reduction over several loops as one inside the other: what only depends on the outer loop can then be hoisted. */

@@ -12,35 +12,68 @@ import type { LocalIndex } from "./builder.ts";
 import { ExpressionEmitter } from "./emit-expression.ts";
 import type { FunctionTable } from "./function-table.ts";
 import { Kinds } from "./kinds.ts";
-import { LaneView, scalarCost } from "./lanes.ts";
+import { LaneView, scalarCost, sizeOf } from "./lanes.ts";
 import type { Local, WasmFunction } from "./module.ts";
 import { loopNest } from "./nest.ts";
+import type { LoopNest } from "./nest.ts";
 import type { Width } from "./operations.ts";
 import { costAcross } from "./reduce-lanes.ts";
 
 export interface EmittedKernel {
   readonly func: WasmFunction;
-  /** What begin and end count: the extent of the outermost axis, 1 for a scalar. */
+  /** What begin and end count: turns of the outermost axis (several of the kernel's, where the first alone is short); 1 for a scalar. */
   readonly items: number;
+  /** Items that should not be parted: those of a line of the cache. */
+  readonly together: number;
+  /** The time of all items in floating-point operations of a product, about. */
+  readonly work: number;
+}
+
+export interface KernelOptions {
+  readonly exported?: boolean;
+  /** The number of the input that the result takes the place of; see `loopNest`. Begin and end then count the kernel's own first axis. */
+  readonly placedAs?: number;
 }
 
 const FLOAT = 4;
 const LANES = 4;
+/** Floats in a line of the cache. */
+const LINE = 16;
 
 const i32 = (name: string): Local => ({ name, type: "i32" });
 
-export const emitKernel = (kernel: Kernel, table: FunctionTable, exported = true): EmittedKernel => {
-  const { inputs, axes, body } = loopNest(kernel);
+export const emitKernel = (kernel: Kernel, table: FunctionTable, { exported = true, placedAs }: KernelOptions = {}): EmittedKernel => {
+  if (placedAs !== undefined) return emitNest(kernel.name, loopNest(kernel, { placedAs }), table, exported);
+  const plain = emitNest(kernel.name, loopNest(kernel), table, exported);
+  if (plain.work < SHARED || plain.items >= FEW) return plain;
+  return emitNest(kernel.name, loopNest(kernel, { joined: true }), table, exported);
+};
+
+/** From here on threads may share the work, and have to be given enough items. */
+const SHARED = 1e6;
+const FEW = 32;
+
+const emitNest = (name: string, { inputs, axes, body, place }: LoopNest, table: FunctionTable, exported: boolean): EmittedKernel => {
   const names = inputs.map((_, i) => `in${i}`);
-  const f = new FunctionBuilder(kernel.name, ["out", ...names, "begin", "end"].map(i32));
-  const kinds = new Kinds(inputs, body);
+  const f = new FunctionBuilder(name, ["out", ...names, "begin", "end"].map(i32));
+  const kinds = new Kinds(inputs, body, place);
   const inner = axes.at(-1);
   const lanes = inner === undefined || inner.extent < LANES ? null : new LaneView(inner.name, kinds, inputs);
   const element = elementOf(body, axes.length);
-  const plan = lanes !== null && paysOff(lanes, kinds, element, inputs) ? lanes : null;
-  const emitter = new ExpressionEmitter({ f, kinds, inputs, table, pointers: names.map((name) => f.parameter(name)), lanes: plan });
-  new NestEmitter(f, axes, emitter, plan).emit(body);
-  return { func: f.finish(exported), items: axes[0]?.extent ?? 1 };
+  const alone = (e: Expr): number => scalarCost(e, (reduce) => costAcross(reduce, kinds, inputs));
+  const inLanes = lanes === null || (place !== null && lanes.stride(place) !== 1) ? Number.POSITIVE_INFINITY : lanes.cost(element, alone) / LANES;
+  const cost = Math.min(inLanes, alone(element));
+  const plan = inLanes < 0.9 * alone(element) ? lanes : null;
+  const emitter = new ExpressionEmitter({ f, kinds, inputs, table, pointers: names.map((each) => f.parameter(each)), lanes: plan });
+  new NestEmitter(f, axes, emitter, plan, place).emit(body);
+  const work = workOf(axes.reduce((product, { extent }) => product * extent, 1), cost, inputs);
+  return { func: f.finish(exported), items: axes[0]?.extent ?? 1, together: axes.length === 1 ? LINE : 1, work };
+};
+
+/** An instruction takes a tenth of a nanosecond or so, a byte of memory a thirtieth, an operation of a product a fiftieth. */
+const workOf = (elements: number, cost: number, inputs: Kernel["inputs"]): number => {
+  const bytes = FLOAT * (elements + inputs.reduce((sum, input) => sum + sizeOf(input), 0));
+  return 50 * Math.max((elements * cost) / 10, bytes / 30);
 };
 
 /** What is evaluated at every turn of the innermost axis. */
@@ -51,30 +84,27 @@ const elementOf = (body: Expr, depth: number): Expr => {
   throw new InternalError("a kernel without its axes");
 };
 
-const paysOff = (lanes: LaneView, kinds: Kinds, element: Expr, inputs: Kernel["inputs"]): boolean => {
-  const alone = (e: Expr): number => scalarCost(e, (reduce) => costAcross(reduce, kinds, inputs));
-  return lanes.cost(element, alone) < 0.9 * LANES * alone(element);
-};
-
 class NestEmitter {
   readonly #f: FunctionBuilder;
   readonly #axes: readonly Loop[];
   readonly #emitter: ExpressionEmitter;
   readonly #lanes: LaneView | null;
+  readonly #place: Expr | null;
   readonly #out: LocalIndex;
 
-  constructor(f: FunctionBuilder, axes: readonly Loop[], emitter: ExpressionEmitter, lanes: LaneView | null) {
+  constructor(f: FunctionBuilder, axes: readonly Loop[], emitter: ExpressionEmitter, lanes: LaneView | null, place: Expr | null) {
     this.#f = f;
     this.#axes = axes;
     this.#emitter = emitter;
     this.#lanes = lanes;
+    this.#place = place;
     this.#out = f.parameter("out");
   }
 
   emit(body: Expr): void {
     const f = this.#f;
     const inner = this.#axes.slice(1).reduce((product, { extent }) => product * extent, 1);
-    if (this.#axes.length > 0) f.get(this.#out).get(f.parameter("begin")).i32(inner * FLOAT).op("i32.mul").op("i32.add").set(this.#out);
+    if (this.#axes.length > 0 && this.#place === null) f.get(this.#out).get(f.parameter("begin")).i32(inner * FLOAT).op("i32.mul").op("i32.add").set(this.#out);
     this.#level(body, 0);
   }
 
@@ -117,7 +147,12 @@ class NestEmitter {
     const f = this.#f;
     const element = this.#emitter.unlet(body, width);
     f.get(this.#out);
+    if (this.#place !== null) {
+      this.#emitter.value(this.#place, "i32", 1);
+      f.i32(2).op("i32.shl").op("i32.add");
+    }
     this.#emitter.value(element, "f32", width);
-    f.op(width === 1 ? "f32.store" : "v128.store", 2, 0).advance(this.#out, width * FLOAT);
+    f.op(width === 1 ? "f32.store" : "v128.store", 2, 0);
+    if (this.#place === null) f.advance(this.#out, width * FLOAT);
   }
 }

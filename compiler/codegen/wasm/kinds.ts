@@ -46,10 +46,12 @@ export class Kinds {
   #ranges = new WeakMap<Expr, { readonly range: Range | null }>();
   #kinds = new WeakMap<Expr, Kind>();
 
-  constructor(inputs: readonly KernelInput[], body: Expr) {
+  /** `place`: another index that is an address, in names of the body. */
+  constructor(inputs: readonly KernelInput[], body: Expr, place: Expr | null = null) {
     this.#inputs = inputs;
     this.#collect(body);
     this.#collectAddresses(body);
+    if (place !== null) this.#addAddress(place);
   }
 
   /** Bounds of an integer; null for what is not known to be one. */

@@ -8,7 +8,10 @@ import type { Definition, Kinds } from "./kinds.ts";
 /** Functions that are a call. */
 export const CALLED: ReadonlySet<string> = new Set(["exp", "log", "tanh", "erf", "logistic", "sin", "cos", "pow"]);
 
-const CALL_COST = 25;
+const CALL_COST = 60;
+/** They take a divider that is not a pipeline. */
+const SLOW: ReadonlySet<string> = new Set(["div", "sqrt", "rsqrt"]);
+const SLOW_COST = 8;
 const WALK_TURNS = 8;
 
 type Loaded = Expr & { kind: "load" };
@@ -122,7 +125,8 @@ export const scalarCost = (expr: Expr, shorter: (reduce: Expr & { kind: "reduce"
 const ownCost = (expr: Expr): number => {
   if (expr.kind === "const") return 0.2;
   if (expr.kind === "var") return 0.2;
-  return (expr.kind === "unary" || expr.kind === "binary") && CALLED.has(expr.fn) ? CALL_COST : 1;
+  if (expr.kind !== "unary" && expr.kind !== "binary") return 1;
+  return CALLED.has(expr.fn) ? CALL_COST : SLOW.has(expr.fn) ? SLOW_COST : 1;
 };
 
 const turns = (expr: Expr): number => {

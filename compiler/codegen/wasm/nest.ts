@@ -4,9 +4,9 @@
  *  threads of a graphics card, loops may be any number and integer division is exact: axes stay as the model has them. */
 
 import { InternalError } from "../../../ir/diagnostic.ts";
-import { mergedGraph, nestLoops } from "../flat-kernel.ts";
+import { joinOuter, mergedGraph, nestLoops } from "../flat-kernel.ts";
 import type { Expr, Kernel, KernelInput, Loop } from "../kernel.ts";
-import { schedule } from "../schedule.ts";
+import { childrenOf, schedule } from "../schedule.ts";
 
 export interface LoopNest {
   readonly inputs: readonly KernelInput[];
@@ -14,21 +14,66 @@ export interface LoopNest {
   readonly axes: readonly Loop[];
   /** An axis is a `reduce` over it (of which nothing is summed); what is named before it is outside that loop. */
   readonly body: Expr;
+  /** Where an element is stored, in the names that it is computed of; null where elements are stored one after the other. */
+  readonly place: Expr | null;
 }
 
-export const loopNest = (kernel: Kernel): LoopNest => {
-  const { pool, inputs, axes, body } = mergedGraph(kernel);
+/** Outermost axes are joined to one of this many turns, if there are as many, for threads to share. */
+const ENOUGH = 64;
+
+export interface NestOptions {
+  /** Elements are stored where this input is read (everywhere at the same index): its array is the result's. */
+  readonly placedAs?: number;
+  readonly joined?: boolean;
+}
+
+export const loopNest = (kernel: Kernel, { placedAs, joined = false }: NestOptions = {}): LoopNest => {
+  const { pool, inputs, ...merged } = mergedGraph(kernel);
+  const { axes, body } = joinOuter(pool, merged, joined ? countToJoin(merged.axes) : 0);
+  const place = placedAs === undefined ? null : indexIn(body, placedAs);
   // Storing an element depends on every axis, whether the element does or not: no loop over an axis leaves another.
-  const store = pool.load(inputs.length, [nestLoops(pool, body), ...axes.map((axis) => pool.variable(axis.name))]);
+  const store = pool.load(inputs.length, [nestLoops(pool, body), place ?? pool.constant(0), ...axes.map((axis) => pool.variable(axis.name))]);
   const nest = axes.reduceRight((inner, axis) => pool.reduce("sum", [axis], inner), store);
-  return { inputs, axes, body: stored(schedule(pool, nest, []), axes.length) };
+  const scheduled = schedule(pool, nest, []);
+  const [element, at] = storedBy(scheduled, axes.length);
+  return { inputs, axes, body: replaceStore(scheduled, axes.length, element), place: place === null ? null : at };
+};
+
+/** All but the innermost at most: that one is for vectors. */
+const countToJoin = (axes: readonly Loop[]): number => {
+  let turns = 1;
+  const enough = axes.findIndex(({ extent }) => (turns *= extent) >= ENOUGH);
+  return Math.min(enough < 0 ? axes.length : enough + 1, axes.length - 1);
+};
+
+/** The index at which an input is read. */
+const indexIn = (body: Expr, input: number): Expr => {
+  const seen = new Set<Expr>();
+  const find = (expr: Expr): Expr | null => {
+    if (seen.has(expr)) return null;
+    seen.add(expr);
+    if (expr.kind === "load" && expr.input === input) return expr.at[0] ?? null;
+    for (const child of childrenOf(expr)) {
+      const found = find(child);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+  const found = find(body);
+  if (found === null) throw new InternalError(`input ${input} is not read`);
+  return found;
+};
+
+const storedBy = (expr: Expr, depth: number): readonly [element: Expr, place: Expr] => {
+  if (expr.kind === "let") return storedBy(expr.body, depth);
+  if (expr.kind === "reduce" && depth > 0) return storedBy(expr.body, depth - 1);
+  const [element, place] = expr.kind === "load" && depth === 0 ? expr.at : [];
+  if (element === undefined || place === undefined) throw new InternalError("a kernel without its axes");
+  return [element, place];
 };
 
 /** The same with the element in the place of its store. */
-const stored = (expr: Expr, depth: number): Expr => {
-  if (expr.kind === "let") return { ...expr, body: stored(expr.body, depth) };
-  if (expr.kind === "reduce" && depth > 0) return { ...expr, body: stored(expr.body, depth - 1) };
-  const element = expr.kind === "load" && depth === 0 ? expr.at[0] : undefined;
-  if (element === undefined) throw new InternalError("a kernel without its axes");
+const replaceStore = (expr: Expr, depth: number, element: Expr): Expr => {
+  if (expr.kind === "let" || (expr.kind === "reduce" && depth > 0)) return { ...expr, body: replaceStore(expr.body, expr.kind === "let" ? depth : depth - 1, element) };
   return element;
 };

@@ -17,15 +17,23 @@ export type Neighbours = "lanes" | "depth" | "neither";
 
 const FLOAT = 4;
 
+const PARAMETERS = ["to", "from", "lanes", "depths", "groups", "depth"] as const;
+
+type Parameters = Readonly<Record<(typeof PARAMETERS)[number], LocalIndex>>;
+
 export const pack = (neighbours: Neighbours, width: 4 | 8): WasmFunction => {
-  const parameters = ["to", "from", "lanes", "depths", "groups", "depth"] as const;
-  const f = new FunctionBuilder(`pack_${neighbours}_${width}`, parameters.map((name) => ({ name, type: "i32" })));
-  const [to, from, lanes, depths, groups, depth] = parameters.map((name) => f.parameter(name)) as [number, number, number, number, number, number];
-  const group = f.local("i32", "group");
-  const at = f.local("i32", "at");
-  const next = f.local("i32", "next");
-  const lane = f.locals("i32", "lane", neighbours === "lanes" ? 1 : width);
-  const forStep = (steps: number, body: (offset: () => void) => void): void => {
+  const f = new FunctionBuilder(`pack_${neighbours}_${width}`, PARAMETERS.map((name) => ({ name, type: "i32" })));
+  const p = Object.fromEntries(PARAMETERS.map((name) => [name, f.parameter(name)])) as Parameters;
+  if (neighbours === "lanes") stepByStep(f, p, width);
+  else groupByGroup(f, p, width, neighbours);
+  return f.finish(false);
+};
+
+/** Each group along the whole depth: four steps at a time where they are neighbours, then one by one. */
+const groupByGroup = (f: FunctionBuilder, { to, from, lanes, depths, groups, depth }: Parameters, width: number, neighbours: Neighbours): void => {
+  const [group, at, next] = f.locals("i32", "at", 3) as [number, number, number];
+  const lane = f.locals("i32", "lane", width);
+  const forStep: ForStep = (steps, body) => {
     f.block("block", () => {
       f.block("loop", () => {
         f.get(depth).get(at).op("i32.sub").i32(steps).op("i32.lt_s").op("br_if", 1);
@@ -34,7 +42,10 @@ export const pack = (neighbours: Neighbours, width: 4 | 8): WasmFunction => {
       });
     });
   };
-  const single = (): void =>
+  f.while(group, () => f.get(groups), 1, () => {
+    lane.forEach((pointer, i) => f.get(from).get(lanes).op("i32.load", 2, i * FLOAT).op("i32.add").set(pointer));
+    f.i32(0).set(at).get(depths).set(next);
+    if (neighbours === "depth") transposed(f, to, lane, forStep);
     forStep(1, (offset) => {
       lane.forEach((pointer, i) => {
         f.get(to).get(pointer);
@@ -42,27 +53,39 @@ export const pack = (neighbours: Neighbours, width: 4 | 8): WasmFunction => {
         f.op("i32.add").op("f32.load", 2, 0).op("f32.store", 2, i * FLOAT);
       });
     });
-  f.while(group, () => f.get(groups), 1, () => {
-    lane.forEach((pointer, i) => f.get(from).get(lanes).op("i32.load", 2, i * FLOAT).op("i32.add").set(pointer));
-    f.i32(0).set(at).get(depths).set(next);
-    if (neighbours === "lanes") vectors(f, to, lane[0] ?? 0, width, forStep);
-    if (neighbours === "depth") transposed(f, to, lane, forStep);
-    if (neighbours !== "lanes") single();
     f.advance(lanes, width * FLOAT);
   });
-  return f.finish(false);
 };
 
 type ForStep = (steps: number, body: (offset: () => void) => void) => void;
 
-const vectors = (f: FunctionBuilder, to: LocalIndex, first: LocalIndex, width: number, forStep: ForStep): void => {
-  const source = f.local("i32", "source");
-  forStep(1, (offset) => {
-    f.get(first);
-    offset();
-    f.op("i32.add").set(source);
-    for (let byte = 0; byte < width * FLOAT; byte += 16) f.get(to).get(source).op("v128.load", 2, byte).op("v128.store", 2, byte);
-  });
+/** Groups that are read beside each other, so that a line of the cache is read once. */
+const TOGETHER = 4;
+
+/** Some groups along the whole depth, then the next ones. */
+const stepByStep = (f: FunctionBuilder, { to, from, lanes, depths, groups, depth }: Parameters, width: number): void => {
+  const [group, at, next, row, stride] = f.locals("i32", "at", 5) as [number, number, number, number, number];
+  const lane = f.locals("i32", "lane", TOGETHER);
+  const target = f.locals("i32", "to", TOGETHER);
+  f.get(depth).i32(width * FLOAT).op("i32.mul").set(stride);
+  for (const count of [TOGETHER, 1])
+    f.while(group, () => f.get(groups).i32(count - 1).op("i32.sub"), count, () => {
+      const each = lane.slice(0, count).map((from_, i) => [from_, target[i] ?? to] as const);
+      each.forEach(([pointer, place], i) => {
+        f.get(lanes).op("i32.load", 2, i * width * FLOAT).get(from).op("i32.add").set(pointer);
+        f.get(to).set(place).get(to).get(stride).op("i32.add").set(to);
+      });
+      f.i32(0).set(at).get(depths).set(next);
+      f.while(at, () => f.get(depth), 1, () => {
+        f.get(next).op("i32.load", 2, 0).set(row);
+        for (const [pointer, place] of each) {
+          for (let byte = 0; byte < width * FLOAT; byte += 16) f.get(place).get(pointer).get(row).op("i32.add").op("v128.load", 2, byte).op("v128.store", 2, byte);
+          f.advance(place, width * FLOAT);
+        }
+        f.advance(next, FLOAT);
+      });
+      f.advance(lanes, count * width * FLOAT);
+    });
 };
 
 /** Bytes of a shuffle that picks these of eight words. */

@@ -2,13 +2,14 @@
  *
  *      name(out, in0, in1, …, begin, end, scratch)      all i32; pointers in bytes
  *
- *  Computes the items (`Product.split`) from begin to end. `scratch` is a region of `scratchBytes` that no
+ *  Computes the items (`Product.items`) from begin to end. `scratch` is a region of `scratchBytes` that no
  *  other thread uses meanwhile, aligned to 16 bytes. It holds, for the blocks at hand, where rows, columns and steps of the
  *  depth lie (tables of byte offsets), a tile for edges, and the packed factors.
  *
  *      for each batch, block of columns, block of the depth: pack b
  *        for each block of rows: pack a
  *          for each panel of eight columns: multiply the block of rows with it
+ *          after the last steps of the depth: what remains to be done with these rows
  *
  *  Each element is summed along the depth in one order, whatever begin and end are. */
 
@@ -22,16 +23,30 @@ import { pack } from "./pack.ts";
 import { directRows, neighboursOf, planOf } from "./product-plan.ts";
 import type { Plan } from "./product-plan.ts";
 import type { Neighbours } from "./pack.ts";
-import { countOf, perItem } from "./product.ts";
-import type { Axis, OutputGroup, Product } from "./product.ts";
+import { countOf, itemsPerBatch, ROWS_TOGETHER } from "./product.ts";
+import type { Axis, Product } from "./product.ts";
 
 const FLOAT = 4;
 
-export const scratchBytes = (product: Product): number => planOf(product).at.end;
+/** What remains to be done on rows of the result while they are in the cache: a function of the same pointers, with the result once
+ *  more as its last input, over lines. */
+export interface Epilogue {
+  readonly func: number;
+  /** Its items in one line. */
+  readonly perLine: number;
+}
+
+export interface ProductOptions {
+  readonly exported?: boolean;
+  /** Only where `hasWholeRows`. */
+  readonly epilogue?: Epilogue;
+}
+
+export const scratchBytes = (product: Product, epilogue = false): number => planOf(product, epilogue).at.end;
 
 /** `inputs`: how many the kernel has. */
-export const emitProduct = (name: string, product: Product, inputs: number, shared: Shared, exported = true): WasmFunction =>
-  new ProductEmitter(name, product, inputs, shared).emit(exported);
+export const emitProduct = (name: string, product: Product, inputs: number, shared: Shared, options: ProductOptions = {}): WasmFunction =>
+  new ProductEmitter(name, product, inputs, shared, options.epilogue ?? null).emit(options.exported ?? true);
 
 type Range = Readonly<Record<"first" | "limit", LocalIndex>>;
 
@@ -43,32 +58,33 @@ class ProductEmitter {
   /** How a is read where it is not packed first. */
   readonly #direct: Rows | null;
 
-  constructor(name: string, product: Product, inputs: number, shared: Shared) {
-    const names = ["out", ...Array.from({ length: inputs }, (_, i) => `in${i}`), "begin", "end", "scratch"];
-    this.#f = new FunctionBuilder(name, names.map((parameter) => ({ name: parameter, type: "i32" })));
+  readonly #inputs: readonly string[];
+  readonly #epilogue: Epilogue | null;
+
+  constructor(name: string, product: Product, inputs: number, shared: Shared, epilogue: Epilogue | null) {
+    this.#inputs = ["out", ...Array.from({ length: inputs }, (_, i) => `in${i}`)];
+    this.#epilogue = epilogue;
+    this.#f = new FunctionBuilder(name, [...this.#inputs, "begin", "end", "scratch"].map((parameter) => ({ name: parameter, type: "i32" })));
     this.#product = product;
-    this.#plan = planOf(product);
+    this.#plan = planOf(product, epilogue !== null);
     this.#shared = shared;
-    this.#direct = directRows(product, perItem(product, "rows"));
+    this.#direct = directRows(product);
   }
 
   emit(exported: boolean): WasmFunction {
     const { batch, columns, depth, rows } = this.#product;
     const f = this.#f;
     const [out, a, b] = f.locals("i32", "base", 3) as [number, number, number];
-    const lines = this.#product.split === "lines";
-    const ranges = { batch: lines ? this.#batchesOfLines() : this.#range("batch"), columns: this.#range("columns") };
-    this.#blocks("batch", ranges.batch, 1, (index) => {
-      const rowRange = lines ? this.#rowsOfLines(index) : this.#range("rows");
+    const allColumns = this.#constants("column", countOf(columns));
+    const allSteps = this.#constants("step", countOf(depth));
+    this.#blocks("batch", this.#batches(), 1, (index) => {
+      const rowRange = this.#rows(index);
       this.#pointer(out, f.parameter("out"), 0, index, batch, "out");
       this.#pointer(a, f.parameter(`in${this.#product.a}`), this.#product.aStart, index, batch, "a");
       this.#pointer(b, f.parameter(`in${this.#product.b}`), this.#product.bStart, index, batch, "b");
-      this.#blocks("column", ranges.columns, this.#plan.columns, (firstColumn, width) => {
+      this.#blocks("column", allColumns, this.#plan.columns, (firstColumn, width) => {
         this.#table(firstColumn, width, TILE_COLUMNS, columns, { columnsB: "b", columnsOut: "out" });
-        const zero = f.local("i32", "none");
-        const all = f.local("i32", "depth");
-        f.i32(0).set(zero).i32(countOf(depth)).set(all);
-        this.#blocks("step", { first: zero, limit: all }, this.#plan.depth, (firstStep, steps) => {
+        this.#blocks("step", allSteps, this.#plan.depth, (firstStep, steps) => {
           this.#table(firstStep, steps, 1, depth, { depthA: "a", depthB: "b" });
           this.#pack("b", b, width, steps);
           if (this.#direct === null) this.#tiles(steps);
@@ -76,6 +92,7 @@ class ProductEmitter {
             this.#table(firstRow, height, TILE_ROWS, rows, { rowsA: "a", rowsOut: "out" });
             if (this.#direct === null) this.#pack("a", a, height, steps);
             this.#multiply(out, a, height, width, steps, firstStep);
+            this.#finish(index, firstRow, height, firstStep);
           });
         });
       });
@@ -83,38 +100,48 @@ class ProductEmitter {
     return f.finish(exported);
   }
 
-  /** The flat indices of a group that begin and end stand for: all, unless it is the group that is split. */
-  #range(group: OutputGroup): Range {
-    const f = this.#f;
-    const [first, limit] = f.locals("i32", group, 2) as [number, number];
-    const unit = perItem(this.#product, group);
-    if (group !== this.#product.split) f.i32(0).set(first).i32(unit).set(limit);
-    else for (const [from, to] of [["begin", first], ["end", limit]] as const) f.get(f.parameter(from)).i32(unit).op("i32.mul").set(to);
+  #constants(hint: string, count: number): Range {
+    const [first, limit] = this.#f.locals("i32", hint, 2) as [number, number];
+    this.#f.i32(0).set(first).i32(count).set(limit);
     return { first, limit };
   }
 
-  /** The batches that lines from begin to end are in. */
-  #batchesOfLines(): Range {
+  /** The batches that items from begin to end are in. */
+  #batches(): Range {
     const f = this.#f;
     const [first, limit] = f.locals("i32", "batch", 2) as [number, number];
-    const [unit, rows] = [perItem(this.#product, "rows"), countOf(this.#product.rows)];
-    f.get(f.parameter("begin")).i32(unit).op("i32.mul").i32(rows).op("i32.div_u").set(first);
-    f.get(f.parameter("end")).i32(unit).op("i32.mul").i32(rows - 1).op("i32.add").i32(rows).op("i32.div_u").set(limit);
+    const items = itemsPerBatch(this.#product);
+    f.get(f.parameter("begin")).i32(items).op("i32.div_u").set(first);
+    f.get(f.parameter("end")).i32(items - 1).op("i32.add").i32(items).op("i32.div_u").set(limit);
     return { first, limit };
   }
 
-  /** The rows of one batch that lines from begin to end are. */
-  #rowsOfLines(batch: LocalIndex): Range {
+  /** The rows of one batch that items from begin to end are. */
+  #rows(batch: LocalIndex): Range {
     const f = this.#f;
     const [first, limit] = f.locals("i32", "rows", 2) as [number, number];
-    const [unit, rows] = [perItem(this.#product, "rows"), countOf(this.#product.rows)];
     const within = (bound: "begin" | "end", to: LocalIndex, other: number, keep: "i32.gt_s" | "i32.lt_s"): void => {
-      f.get(f.parameter(bound)).i32(unit).op("i32.mul").get(batch).i32(rows).op("i32.mul").op("i32.sub").tee(to).i32(other);
+      f.get(f.parameter(bound)).get(batch).i32(itemsPerBatch(this.#product)).op("i32.mul").op("i32.sub").i32(ROWS_TOGETHER).op("i32.mul").tee(to).i32(other);
       f.get(to).i32(other).op(keep).op("select").set(to);
     };
     within("begin", first, 0, "i32.gt_s");
-    within("end", limit, rows, "i32.lt_s");
+    within("end", limit, countOf(this.#product.rows), "i32.lt_s");
     return { first, limit };
+  }
+
+  /** What remains to be done, after the last steps of the depth. */
+  #finish(batch: LocalIndex, firstRow: LocalIndex, height: LocalIndex, firstStep: LocalIndex): void {
+    const f = this.#f;
+    const { rows, depth } = this.#product;
+    if (this.#epilogue === null) return;
+    const { func, perLine } = this.#epilogue;
+    const line = f.local("i32", "line");
+    f.get(firstStep).i32(countOf(depth) - this.#plan.depth).op("i32.ge_s");
+    f.block("if", () => {
+      f.get(batch).i32(countOf(rows)).op("i32.mul").get(firstRow).op("i32.add").set(line);
+      for (const name of [...this.#inputs, "out"]) f.get(f.parameter(name));
+      f.get(line).i32(perLine).op("i32.mul").get(line).get(height).op("i32.add").i32(perLine).op("i32.mul").op("call", func);
+    });
   }
 
   /** For each block: where it starts, and how many indices it has. */
@@ -178,7 +205,7 @@ class ProductEmitter {
     const { depth } = this.#product;
     const [width, lanes, table, depths] =
       factor === "a" ? ([TILE_ROWS, this.#product.rows, "rowsA", "depthA"] as const) : ([TILE_COLUMNS, this.#product.columns, "columnsB", "depthB"] as const);
-    const neighbours = neighboursOf(lanes, depth, factor, width, perItem(this.#product, factor === "a" ? "rows" : "columns"));
+    const neighbours = neighboursOf(lanes, depth, factor, width);
     const groups = f.local("i32", "groups");
     const copy = (kind: Neighbours, from: LocalIndex | null, number: () => void): void => {
       const at = (start: keyof Plan["at"], bytes: () => void): void => {

@@ -11,6 +11,11 @@ const FLOAT = 4;
 /** 512 steps of eight columns of B are 16 KiB, of 128 rows of A 256 KiB: half of the first and second caches of today. */
 const LARGEST = { depth: 512, rows: 128, columns: 1024 } as const;
 
+/** The packed B of so many columns is read from the third cache; what remains to be done wants whole rows. */
+const WHOLE_ROWS = 4096;
+
+export const hasWholeRows = ({ columns }: Product): boolean => countOf(columns) <= WHOLE_ROWS;
+
 const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
 
 /** About equal blocks, none larger than the limit. */
@@ -24,10 +29,11 @@ export interface Plan {
   readonly at: Readonly<Record<"rowsA" | "rowsOut" | "tiles" | "columnsB" | "columnsOut" | "depthA" | "depthB" | "tile" | "a" | "b" | "end", number>>;
 }
 
-export const planOf = (product: Product): Plan => {
+/** `whole`: rows are not cut. */
+export const planOf = (product: Product, whole = false): Plan => {
   const depth = blockOf(countOf(product.depth), LARGEST.depth, 4);
   const rows = blockOf(countOf(product.rows), LARGEST.rows, TILE_ROWS);
-  const columns = blockOf(countOf(product.columns), LARGEST.columns, TILE_COLUMNS);
+  const columns = blockOf(countOf(product.columns), whole ? WHOLE_ROWS : LARGEST.columns, TILE_COLUMNS);
   let next = 0;
   const take = (bytes: number): number => {
     const start = next;
@@ -46,20 +52,20 @@ export const planOf = (product: Product): Plan => {
  *  of the depth lies; four rows that are read together must all exist. */
 const FEW_COLUMNS = 64;
 
-export const directRows = ({ rows, columns, depth }: Product, unit: number): Rows | null => {
+export const directRows = ({ rows, columns, depth }: Product): Rows | null => {
   const [only] = depth;
   if (countOf(columns) > FEW_COLUMNS || only === undefined || depth.length > 1) return null;
   if (only.a === 1) return "apart";
-  return neighboursOf(rows, [], "a", TILE_ROWS, unit) === "lanes" && countOf(rows) % TILE_ROWS === 0 && unit % TILE_ROWS === 0 ? "together" : null;
+  return neighboursOf(rows, [], "a", TILE_ROWS) === "lanes" && countOf(rows) % TILE_ROWS === 0 ? "together" : null;
 };
 
 /** Which neighbours every group of `width` lanes, or every four steps of the depth, surely are in memory. Groups of lanes
- *  start at multiples of `unit` and of `width` after those. */
-export const neighboursOf = (lanes: readonly Axis[], depth: readonly Axis[], factor: "a" | "b", width: number, unit: number): Neighbours => {
+ *  start at multiples of `width`. */
+export const neighboursOf = (lanes: readonly Axis[], depth: readonly Axis[], factor: "a" | "b", width: number): Neighbours => {
   const runs = (axes: readonly Axis[], together: number): boolean => {
     const inner = axes.at(-1);
     return inner !== undefined && inner[factor] === 1 && (axes.length === 1 || inner.extent % together === 0);
   };
-  if (runs(lanes, width) && (lanes.length === 1 || unit % width === 0)) return "lanes";
+  if (runs(lanes, width)) return "lanes";
   return runs(depth, 4) ? "depth" : "neither";
 };

@@ -33,22 +33,19 @@ export interface Product extends Readonly<Record<OutputGroup | "depth", readonly
   readonly b: number;
   readonly aStart: number;
   readonly bStart: number;
-  /** What can be computed apart from each other, and how many there are: in a result of batch, rows, columns in this order, `lines`
-   *  of so many rows; else the indices of the outermost axis, which comes first in the group that it belongs to. */
-  readonly split: OutputGroup | "lines";
+  /** What can be computed apart from each other: ROWS_TOGETHER rows of one batch (the last of each batch may have fewer). */
   readonly items: number;
 }
 
-/** Flat indices of a group in one item. */
-export const perItem = (product: Product, group: OutputGroup): number => {
-  const { split, items } = product;
-  if (split === "lines") return group === "rows" ? (countOf(product.batch) * countOf(product.rows)) / items : countOf(product[group]);
-  return countOf(product[group]) / (group === split ? items : 1);
-};
+export const ROWS_TOGETHER = 4;
+
+/** Items in one batch. */
+export const itemsPerBatch = ({ rows }: Product): number => Math.ceil(countOf(rows) / ROWS_TOGETHER);
 
 export interface ProductKernel {
   readonly product: Product;
-  /** What remains to be done on the result; its last input is the product, at the output's own index. Null: nothing. */
+  /** What remains to be done on the result: a kernel whose outermost axis is a line of it (batch and row as one number), and
+   *  whose last input is the product, of which it reads the element that it replaces. Null: nothing. */
   readonly rest: Kernel | null;
 }
 
@@ -65,11 +62,11 @@ export const productOf = (kernel: Kernel): ProductKernel | null => {
   if (sum?.kind !== "reduce" || !others.every((other) => isSame(pool, sum, other)) || sum.fn !== "sum" || sum.body.kind !== "binary" || sum.body.fn !== "mul") return null;
   const { left, right } = sum.body;
   if (left.kind !== "load" || right.kind !== "load") return null;
-  const product = contraction(pool, loops, sum.loops, kernel.inputs, left, right);
-  if (product === null || !pays(product)) return null;
+  const found = contraction(pool, loops, sum.loops, kernel.inputs, left, right);
+  if (found === null || !pays(found.product)) return null;
+  if (graph === sum) return { product: found.product, rest: null };
   const own = pool.load(kernel.inputs.length, at);
-  const rest = graph === sum ? null : restOf(pool, kernel, graph, new Map([sum, ...others].map((each) => [each, own])), linesOf(pool, loops, product));
-  return { product, rest };
+  return { product: found.product, rest: restOf(pool, kernel, graph, new Map([sum, ...others].map((each) => [each, own])), linesOf(pool, found)) };
 };
 
 /** Copying both factors costs about as much as this many rows or columns. */
@@ -102,23 +99,24 @@ const isSame = (pool: ExprPool, sum: Expr & { readonly kind: "reduce" }, other: 
 
 interface Lines {
   readonly axes: readonly Loop[];
+  /** The output's own indices. */
   readonly values: ReadonlyMap<string, Expr>;
 }
 
-/** One axis for batch and rows, as the product has it. */
-const linesOf = (pool: ExprPool, loops: readonly Loop[], product: Product): Lines => {
-  if (product.split !== "lines") return { axes: loops, values: new Map() };
+/** One axis for batch and rows, then those of the columns. */
+const linesOf = (pool: ExprPool, { product, outer, groupOf, values }: Contraction): Lines => {
   const extent = countOf(product.batch) * countOf(product.rows);
-  const name = pool.declare("line", extent, loops[0]?.name);
-  const values = new Map<string, Expr>();
+  const name = pool.declare("line", extent, outer[0]?.of.name);
+  const columns = outer.filter((index) => groupOf(index) === "columns");
+  const parts = new Map<Expr, Expr>();
   let below = extent;
-  const count = loops.findIndex((loop) => {
-    if (below === 1) return true;
-    below /= loop.extent;
-    values.set(loop.name, remainder(pool, divide(pool, pool.variable(name), below), loop.extent));
-    return false;
-  });
-  return { axes: [{ name, extent }, ...(count < 0 ? [] : loops.slice(count))], values };
+  for (const index of [...outer.filter((each) => groupOf(each) === "batch"), ...outer.filter((each) => groupOf(each) === "rows")]) {
+    below /= index.extent;
+    parts.set(index.variable, remainder(pool, divide(pool, pool.variable(name), below), index.extent));
+  }
+  const put = (expr: Expr): Expr => (expr.kind === "var" ? (parts.get(expr) ?? expr) : pool.map(expr, put));
+  const known = outer.map(({ of }): [string, Expr] => [of.name, put(values.get(of.name) ?? pool.variable(of.name))]);
+  return { axes: [{ name, extent }, ...columns.map(({ variable, extent: count }) => ({ name: variable.kind === "var" ? variable.name : "", extent: count }))], values: new Map(known) };
 };
 
 const restOf = (pool: ExprPool, kernel: Kernel, graph: Expr, done: Map<Expr, Expr>, { axes, values }: Lines): Kernel => {
@@ -145,47 +143,36 @@ interface Index {
   readonly out: number;
 }
 
+interface Contraction {
+  readonly product: Product;
+  /** Indices of the output, outermost first, and which group each belongs to. */
+  readonly outer: readonly Index[];
+  readonly groupOf: (index: Index) => OutputGroup;
+  /** Loops that are two indices, in terms of those. */
+  readonly values: ReadonlyMap<string, Expr>;
+}
+
 const contraction = (
   pool: ExprPool, axes: readonly Loop[], summed: readonly Loop[], inputs: readonly KernelInput[], left: Load, right: Load,
-): Product | null => {
+): Contraction | null => {
   const values = new Map<string, Expr>();
   const steps = strides(axes.map((axis) => axis.extent));
   const outer = axes.flatMap((loop, i) => partsOf(pool, loop, steps[i] ?? 0, [left, right], values));
   const inner = summed.flatMap((loop) => partsOf(pool, loop, 0, [left, right], values));
   const all = [...outer, ...inner];
   const [first, second] = [left, right].map((load) => placeOf(pool, load, inputs, values, all));
-  const [outermost] = axes;
   const last = outer.at(-1);
-  if (first === undefined || second === undefined || first === null || second === null || outermost === undefined || last === undefined) return null;
+  if (first === undefined || second === undefined || first === null || second === null || last === undefined) return null;
   const swap = step(first, last) !== 0 && step(second, last) === 0;
   const [a, b] = swap ? [second, first] : [first, second];
   const axisOf = (index: Index): Axis => ({ extent: index.extent, a: step(a, index), b: step(b, index), out: index.out });
   const groupOf = (index: Index): OutputGroup =>
     (step(a, index) === 0) === (step(b, index) === 0) ? "batch" : step(a, index) === 0 ? "columns" : "rows";
   const group = (name: OutputGroup): readonly Axis[] => merge(outer.filter((index) => groupOf(index) === name).map(axisOf));
-  const groups = new Set(outer.filter((index) => index.of === outermost).map(groupOf));
-  const [split] = groups;
-  if (split === undefined || groups.size > 1) return null;
-  const [batch, rows] = [group("batch"), group("rows")];
-  return {
-    a: (swap ? right : left).input, b: (swap ? left : right).input, aStart: a.start, bStart: b.start,
-    batch, rows, columns: group("columns"), depth: merge(inner.map(axisOf)),
-    ...(inOrder(outer.map(groupOf)) && axes.every((loop) => isOneSide(outer.filter((index) => index.of === loop).map(groupOf))) ? { split: "lines", items: (countOf(batch) * countOf(rows)) / rowsTogether(rows) } : { split, items: outermost.extent }),
-  };
-};
-
-const inOrder = (groups: readonly OutputGroup[]): boolean => {
-  const order = groups.map((group) => ["batch", "rows", "columns"].indexOf(group));
-  return order.every((place, i) => place >= (order[i - 1] ?? 0)) && order[0] !== 2;
-};
-
-/** All columns or none: an axis is not cut between. */
-const isOneSide = (groups: readonly OutputGroup[]): boolean => groups.every((group) => (group === "columns") === (groups[0] === "columns"));
-
-/** Rows that are not worth cutting: those next to each other of several axes, or a tile of four. */
-const rowsTogether = (rows: readonly Axis[]): number => {
-  const count = countOf(rows);
-  return rows.length > 1 ? (rows.at(-1)?.extent ?? 1) : count % 4 === 0 ? 4 : 1;
+  const factors = { a: (swap ? right : left).input, b: (swap ? left : right).input, aStart: a.start, bStart: b.start };
+  const groups = { batch: group("batch"), rows: group("rows"), columns: group("columns"), depth: merge(inner.map(axisOf)) };
+  const items = countOf(groups.batch) * Math.ceil(countOf(groups.rows) / ROWS_TOGETHER);
+  return { product: { ...factors, ...groups, items }, outer, groupOf, values };
 };
 
 /** A loop whose index is taken apart as floor(i / n) and i mod n is two: i = n · high + low. */

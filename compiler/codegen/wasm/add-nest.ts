@@ -1,0 +1,83 @@
+/** @file A kernel that is a loop nest → its functions in a module, and how threads share it. */
+
+import type { WasmKernel } from "../../../runtime/abi.ts";
+import type { Kernel } from "../kernel.ts";
+import { FunctionBuilder } from "./builder.ts";
+import { emitKernel } from "./emit-kernel.ts";
+import type { FunctionTable } from "./function-table.ts";
+import type { WasmFunction } from "./module.ts";
+import { emitProduct, scratchBytes } from "./product-code.ts";
+import type { Epilogue } from "./product-code.ts";
+import { hasWholeRows } from "./product-plan.ts";
+import { countOf, itemsPerBatch, productOf, ROWS_TOGETHER } from "./product.ts";
+import type { Product, ProductKernel } from "./product.ts";
+
+/** The exported function of a kernel, after those that it calls. */
+export const addNest = (kernel: Kernel, table: FunctionTable): WasmKernel => {
+  const contraction = productOf(kernel);
+  if (contraction !== null) return addProduct(kernel, contraction, table);
+  const { func, items, together, work } = emitKernel(kernel, table);
+  table.add(func);
+  return { name: kernel.name, items, grain: grainOf(items, work, together), work, scratchBytes: 0 };
+};
+
+/** Some 50 microseconds, and a sixteenth of a long kernel. */
+const PIECE = { work: 2.5e6, share: 16 } as const;
+
+const grainOf = (items: number, work: number, together: number): number => {
+  const pieces = Math.max(1, Math.min(work / PIECE.work, Math.max(PIECE.share, work / (4 * PIECE.work))));
+  return Math.max(1, Math.ceil(items / pieces / together) * together);
+};
+
+/** Rows for which it is worth packing the other factor once more, if there are so many pieces then. */
+const ROWS = { most: 256, least: 64, pieces: 4 } as const;
+
+const grainOfProduct = (product: Product, work: number): number => {
+  const lines = countOf(product.batch) * countOf(product.rows);
+  const cheap = Math.ceil((lines * PIECE.work) / Math.max(work, 1));
+  const rows = Math.max(cheap, Math.min(ROWS.most, Math.max(ROWS.least, Math.ceil(lines / ROWS.pieces))));
+  const items = Math.ceil(rows / ROWS_TOGETHER);
+  const batch = itemsPerBatch(product);
+  // Whole batches, or equal parts of one.
+  return items >= batch ? Math.round(items / batch) * batch : Math.ceil(batch / Math.ceil(batch / items));
+};
+
+const addProduct = (kernel: Kernel, { product, rest }: ProductKernel, table: FunctionTable): WasmKernel => {
+  const { name, inputs } = kernel;
+  const { batch, rows, columns, depth, items } = product;
+  const work = 2 * [batch, rows, columns, depth].reduce((count, axes) => count * countOf(axes), 1);
+  const spec = { name, items, grain: grainOfProduct(product, work), work };
+  if (rest === null) {
+    table.add(emitProduct(name, product, inputs.length, table.shared));
+    return { ...spec, scratchBytes: scratchBytes(product) };
+  }
+  const lines = countOf(batch) * countOf(rows);
+  const finish = emitKernel({ ...rest, name: `${name}_rest` }, table, { exported: false, placedAs: inputs.length });
+  const epilogue = { func: table.add(finish.func), perLine: finish.items / lines };
+  if (hasWholeRows(product)) {
+    table.add(emitProduct(name, product, inputs.length, table.shared, { epilogue }));
+    return { ...spec, scratchBytes: scratchBytes(product, true) };
+  }
+  const first = table.add(emitProduct(`${name}_product`, product, inputs.length, table.shared, { exported: false }));
+  table.add(inTurn(name, inputs.length, first, epilogue, product));
+  return { ...spec, scratchBytes: scratchBytes(product) };
+};
+
+/** All of the product, then what remains: for rows that are too wide to be finished one block after the other. */
+const inTurn = (name: string, inputs: number, first: number, { func, perLine }: Epilogue, product: Product): WasmFunction => {
+  const pointers = ["out", ...Array.from({ length: inputs }, (_, i) => `in${i}`)];
+  const f = new FunctionBuilder(name, [...pointers, "begin", "end", "scratch"].map((parameter) => ({ name: parameter, type: "i32" })));
+  const pass = (names: readonly string[]): void => names.forEach((each) => f.get(f.parameter(each)));
+  pass([...pointers, "begin", "end", "scratch"]);
+  f.op("call", first);
+  pass([...pointers, "out"]);
+  const rows = countOf(product.rows);
+  for (const bound of ["begin", "end"]) {
+    const item = f.parameter(bound);
+    const row = f.local("i32", "row");
+    f.get(item).i32(itemsPerBatch(product)).op("i32.rem_u").i32(ROWS_TOGETHER).op("i32.mul").set(row);
+    f.get(item).i32(itemsPerBatch(product)).op("i32.div_u").i32(rows).op("i32.mul").get(row).op("i32.add").i32(perLine).op("i32.mul");
+  }
+  f.op("call", func);
+  return f.finish(true);
+};
