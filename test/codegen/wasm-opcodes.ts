@@ -12,7 +12,7 @@ interface Signature {
 const SCALARS: Readonly<Record<string, ValueType>> = { i32: "i32", i64: "i64", f32: "f32", f64: "f64", i32x4: "i32", i64x2: "i64", f32x4: "f32", f64x2: "f64" };
 
 const COMPARES = /^(eq|ne|lt|gt|le|ge)(_[su])?$/;
-const UNARY = /^(abs|neg|sqrt|ceil|floor|trunc|nearest|not)$/;
+const UNARY = /^(abs|neg|sqrt|ceil|floor|trunc|nearest|not|ctz)$/;
 const CONVERTS = /^(convert|promote|demote|reinterpret|trunc|trunc_sat|extend|wrap)_(.*_)?([if](32|64))(x[24])?(_[su])?(_zero)?$/;
 
 const MEMORY: Readonly<Record<string, Signature>> = {
