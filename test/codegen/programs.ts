@@ -2,11 +2,13 @@
 
 import type { Data, Func, Module } from "../../ir/core.ts";
 import { OPS } from "../../ir/ops/index.ts";
-import type { Program, Tensors, WasmProgram } from "../../runtime/abi.ts";
+import type { Executable, Program, Tensors, WasmProgram } from "../../runtime/abi.ts";
+import { createExecutable } from "../../runtime/index.ts";
+import { lowerTo } from "../../compiler/driver.ts";
 import { bool, f32, i32 } from "../../runtime/tensors.ts";
 import { generateProgram } from "../../compiler/codegen/program.ts";
 import { generateWasmProgram } from "../../compiler/codegen/wasm/program.ts";
-import { casesOf, dataOf, makeFunc, resultTypesOf, typesOf } from "../numeric/support.ts";
+import { casesOf, dataOf, makeFunc, resultTypesOf, toKernels, typesOf } from "../numeric/support.ts";
 import type { Case } from "../numeric/support.ts";
 
 export const KERNEL_CASES: readonly Case[] = OPS.filter((op) => op.expand === null).flatMap(casesOf);
@@ -24,6 +26,15 @@ export const casesModule = (): Module => moduleOf(...KERNEL_CASES.map(caseFunc))
 /** The program of a module at the kernel stage, for any backend in Node. */
 export const programFor = (module: Module, backend: string): Program | WasmProgram =>
   backend === "wasm" ? generateWasmProgram(module) : generateProgram(module);
+
+/** `wasm` with attention whole, and the same without native kernels. */
+export const WASM_APART = "wasm, taken apart";
+
+/** A module of the gradient stage, ready to run. */
+export const executableOf = (module: Module, backend: string): Promise<Executable> =>
+  backend === WASM_APART
+    ? createExecutable(generateWasmProgram(toKernels(module)), "wasm")
+    : createExecutable(lowerTo(module, backend === "wasm" ? "wasm" : "gpujs"), backend);
 
 /** All cases in one entry point `all`, which takes the operands of case i as `i.p0`, … and gives its result as `i.r0`. */
 export const allCases = (): { readonly program: Program; readonly inputs: Tensors } => {

@@ -2,14 +2,13 @@
 
 import { createExecutable } from "../../runtime/index.ts";
 import type { Executable } from "../../runtime/abi.ts";
-import { generateWasmProgram } from "../../compiler/codegen/wasm/program.ts";
+import { lowerTo } from "../../compiler/driver.ts";
 import type { Func, Module, Operation, Value } from "../../ir/core.ts";
 import { attentionSampled } from "../../ir/ops/index.ts";
 import { mapFuncs } from "../../passes/edit.ts";
-import { toKernels } from "../numeric/support.ts";
 
 /** A module of the gradient stage on kernels. */
-export const createExecutableOf = (module: Module): Promise<Executable> => createExecutable(generateWasmProgram(toKernels(module)), "wasm");
+export const createExecutableOf = (module: Module): Promise<Executable> => createExecutable(lowerTo(module, "wasm"), "wasm");
 
 /** Every site draws with the function's own key. */
 export const withOneKey = (module: Module): Module => mapFuncs(module, oneKey);

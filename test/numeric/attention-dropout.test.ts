@@ -9,8 +9,7 @@ import { countersFit, dropAt, multiplierOf } from "../../ir/ops/attention-dropou
 import { expandAttention, expandAttentionVjp } from "../../ir/ops/attention-expand.ts";
 import { attention } from "../../ir/ops/index.ts";
 import { elements, tensor } from "../../ir/types.ts";
-import { createExecutable } from "../../runtime/index.ts";
-import { moduleOf, programFor, rounded, tensorsFor } from "../codegen/programs.ts";
+import { executableOf, moduleOf, rounded, tensorsFor, WASM_APART } from "../codegen/programs.ts";
 import { makeFunc, namedInputs, relativeError, source, toKernels } from "./support.ts";
 
 const KEY = Float64Array.of(65_535, 11, 40_503, 7);
@@ -84,10 +83,9 @@ describe("attention", () => {
     expect(dropped[0]!.some((w) => w === 0)).toBe(true);
   });
 
-  it.each(["gpujs:cpu", "gpujs:webasm", "wasm"] as const)("drops the same weights on %s", async (backend) => {
+  it.each(["gpujs:cpu", "gpujs:webasm", "wasm", WASM_APART] as const)("drops the same weights on %s", async (backend) => {
     const func = makeFunc([...types, key], (b, params) => b.all(attention, params, attrsOf(RATE)));
-    const module = toKernels(moduleOf(func));
-    const executable = await createExecutable(programFor(module, backend), backend);
+    const executable = await executableOf(moduleOf(func), backend);
     const { r0 } = await executable.run("test", tensorsFor(func, [...data, KEY]));
     await executable.destroy();
     expect(Array.from(r0!.data as ArrayLike<number>, (w) => w === 0)).toEqual(Array.from(dropped[0]!, (w) => w === 0));

@@ -13,8 +13,7 @@ import { tensor } from "../../ir/types.ts";
 import { parsePipeline } from "../../passes/parse-pipeline.ts";
 import { runPipeline } from "../../passes/run.ts";
 import type { Executable } from "../../runtime/abi.ts";
-import { createExecutable } from "../../runtime/index.ts";
-import { moduleOf, programFor, rounded, tensorsFor } from "../codegen/programs.ts";
+import { executableOf, moduleOf, rounded, tensorsFor, WASM_APART } from "../codegen/programs.ts";
 import { extrasOf, gaussian, headData, headTypes, lowRankAttrs, run } from "./lowrank-support.ts";
 import { makeFunc, namedInputs, relativeError } from "./support.ts";
 
@@ -88,10 +87,10 @@ const ENTRIES: readonly Entry[] = [
 const lowered = (...funcs: readonly Func[]): Module =>
   runPipeline(moduleOf(...funcs), parsePipeline("decompose,canonicalize,cse,dce,fuse")).module;
 
-describe.each([["gpujs:cpu", 1e-5], ["gpujs:webasm", 2e-5], ["wasm", 2e-5]] as const)("%s", (backend, tolerance) => {
+describe.each([["gpujs:cpu", 1e-5], ["gpujs:webasm", 2e-5], ["wasm", 2e-5], [WASM_APART, 2e-5]] as const)("%s", (backend, tolerance) => {
   let executable: Executable;
   beforeAll(async () => {
-    executable = await createExecutable(programFor(lowered(...ENTRIES.map(({ func }) => func)), backend), backend);
+    executable = await executableOf(moduleOf(...ENTRIES.map(({ func }) => func)), backend);
   }, 120_000);
   afterAll(() => executable.destroy());
 

@@ -7,9 +7,8 @@ import { attentionSampled, attentionVjpSampled } from "../../ir/ops/index.ts";
 import { expandSampled } from "../../ir/ops/attention-sampled-expand.ts";
 import { elements } from "../../ir/types.ts";
 import type { Executable } from "../../runtime/abi.ts";
-import { createExecutable } from "../../runtime/index.ts";
-import { caseFunc, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
-import { asData, lowered, momentsFunc, pairFunc, programOf } from "./sus-kernels-support.ts";
+import { caseFunc, executableOf, moduleOf, rounded, tensorsFor, WASM_APART, worst } from "../codegen/programs.ts";
+import { asData, lowered, momentsFunc, pairFunc } from "./sus-kernels-support.ts";
 import { biasRatios, isUnbiased, key, problemOf, sampledAttrs, varianceRatios } from "./sus-support.ts";
 import type { Moments, Problem } from "./sus-support.ts";
 import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, typesOf } from "./support.ts";
@@ -17,9 +16,9 @@ import { casesOf, dataOf, makeFunc, namedInputs, relativeError, resultTypesOf, t
 const CASES = [attentionSampled, attentionVjpSampled].flatMap(casesOf);
 const labelled = CASES.map((c) => [c.label, c] as const);
 
-describe.each(["gpujs:cpu", "gpujs:webasm", "wasm"])("%s", (backend) => {
+describe.each(["gpujs:cpu", "gpujs:webasm", "wasm", WASM_APART])("%s", (backend) => {
   let executable: Executable;
-  beforeAll(async () => void (executable = await createExecutable(programFor(lowered(...CASES.map(caseFunc)), backend), backend)));
+  beforeAll(async () => void (executable = await executableOf(moduleOf(...CASES.map(caseFunc)), backend)));
   afterAll(() => executable.destroy());
 
   it.each(labelled)("computes what %s means", async (_, c) => {
@@ -42,7 +41,9 @@ it.each(labelled.filter(([, { op }]) => op === attentionSampled))("%s is the sam
 const DRAWS = 2000;
 const COPIES = 100;
 
-describe.each(["systematic", "bernoulli"] as const)("%s, on gpujs:webasm, n = 256, d = 16, c = 16", (sampler) => {
+const SAMPLERS = (["systematic", "bernoulli"] as const).flatMap((sampler) => ["gpujs:webasm", "wasm"].map((backend) => [sampler, backend] as const));
+
+describe.each(SAMPLERS)("%s, on %s, n = 256, d = 16, c = 16", (sampler, backend) => {
   const p = problemOf({ n: 256, d: 16, causal: true, sharpness: 1.5, c: 16, sampler });
   const func = momentsFunc({ copies: COPIES, n: p.n, d: p.d }, p.attrs);
   let executable: Executable;
@@ -52,7 +53,7 @@ describe.each(["systematic", "bernoulli"] as const)("%s, on gpujs:webasm, n = 25
   let slots = 0;
 
   beforeAll(async () => {
-    executable = await createExecutable(programOf(func), "gpujs:webasm");
+    executable = await executableOf(moduleOf(func), backend);
     const sum = p.exact.map(({ length }) => new Float64Array(length));
     const squares = p.exact.map(() => 0);
     for (let run = 0; run < DRAWS / COPIES; run++) {
@@ -108,7 +109,7 @@ const weightError = (p: Problem, slots: number, at: number, j: number, weight: n
   return Math.abs(weight - expected) / expected;
 };
 
-it("a key that every row keeps has the sum over all rows as its gradient", async () => {
+it.each(["gpujs:webasm", "wasm"])("a key that every row keeps has the sum over all rows as its gradient, on %s", async (backend) => {
   const p = problemOf({ n: 600, d: 4, causal: true, sharpness: 1, c: 4, sampler: "systematic" });
   const sink = (x: Float64Array, at: (i: number) => boolean): Float64Array => x.map((y, e) => (e % p.d === 0 && at(Math.floor(e / p.d)) ? 5 : y));
   const func = pairFunc({ copies: 1, n: p.n, d: p.d }, p.attrs);
@@ -116,7 +117,7 @@ it("a key that every row keeps has the sum over all rows as its gradient", async
   const expected = [...interpret(func, namedInputs(data)).results.values()];
   const slots = expected[0]!.length / p.n;
   expect(expected[0]!.filter((j, at) => at % slots === 0 && j === 0).length).toBe(p.n);
-  const executable = await createExecutable(programOf(func), "gpujs:webasm");
+  const executable = await executableOf(moduleOf(func), backend);
   const results = Object.values(await executable.run("test", tensorsFor(func, data)));
   executable.destroy();
   // Where one weight is near 1, d_o . v - delta cancels.
