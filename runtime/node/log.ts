@@ -1,8 +1,10 @@
 /** @file The log of a run: one JSON object a line, one line a step, in step order whatever was killed and resumed. */
 
 import { closeSync, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import type { PartSeconds } from "../abi.ts";
 import { reasonOf, RuntimeError } from "../errors.ts";
 import type { StepEvent } from "../train/loop.ts";
+import { sharesOf } from "../train/progress.ts";
 import { writeAtomically } from "./checkpoint.ts";
 
 export interface StepLog {
@@ -36,8 +38,14 @@ function lineOf(event: StepEvent, seconds: number): Record<string, unknown> {
     gradient_norm: event.gradientNorm,
     held_out_loss: event.heldOutLoss,
     guarded: event.guarded,
+    parts: event.seconds === undefined ? undefined : roundedShares(event.seconds),
     seconds: Math.round(seconds * 1e4) / 1e4,
   };
+}
+
+function roundedShares(seconds: PartSeconds): Record<string, number> | undefined {
+  const shares = sharesOf(seconds);
+  return shares === null ? undefined : Object.fromEntries(Object.entries(shares).map(([part, share]) => [part, Math.round(share * 1e4) / 1e4]));
 }
 
 function linesUpTo(text: string, step: number): string[] {

@@ -54,7 +54,7 @@ export function barLine(progress: Progress, columns: number): string {
 }
 
 function facts(progress: Progress): string[] {
-  const { step, steps, smoothedLoss, heldOutLoss, guarded, tokensPerSecond, secondsLeft } = progress;
+  const { step, steps, smoothedLoss, heldOutLoss, guarded, tokensPerSecond, secondsLeft, parts } = progress;
   return [
     `step ${String(step).padStart(String(steps).length)}/${steps}`,
     `loss ${smoothedLoss.toFixed(4)}`,
@@ -62,10 +62,15 @@ function facts(progress: Progress): string[] {
     ...(guarded === undefined ? [] : [`${Math.round(100 * guarded)} % of heads exact`]),
     `${short(tokensPerSecond)} tokens/s`,
     `${duration(secondsLeft)} left`,
+    ...(parts === undefined || parts.rest === 1 ? [] : [`attention ${percent(parts.attention)} + ${percent(parts.attention_vjp)} of the time`]),
   ];
 }
 
-function short(count: number): string {
+export function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
+
+export function short(count: number): string {
   if (count >= 1e6) return `${(count / 1e6).toFixed(1)}M`;
   return count >= 1e3 ? `${(count / 1e3).toFixed(1)}k` : count.toFixed(0);
 }

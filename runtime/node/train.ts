@@ -52,34 +52,36 @@ export async function train(
   const training = prepareTraining(program, executable, text, options);
   const { plan } = training;
   if (files.save !== undefined) checkWritable(files.save);
-  let state = files.resume === true ? resumed(program, plan, files) : startState(program, options.seed);
-  const log = files.log === undefined ? null : openLog(files.log, state.step);
+  const start = files.resume === true ? resumed(program, plan, files) : startState(program, options.seed);
+  const first = start.step;
+  const log = files.log === undefined ? null : openLog(files.log, first);
+  let [step, stateOf] = [first, (): TrainState => start];
   const save = (): void => {
-    if (files.save !== undefined) writeAtomically(files.save, encodeCheckpoint(program, state, plan.settings));
+    if (files.save !== undefined) writeAtomically(files.save, encodeCheckpoint(program, stateOf(), plan.settings));
   };
   let heldOutLoss: number | null = null;
-  const first = state.step;
   const now = (): number => performance.now() / 1000;
   const meter = createProgressMeter(options.steps, plan.shape.tokens, now, first);
   let saved = first;
   try {
     watcher.onStart?.(plan, first);
     let before = now();
-    for await (const event of training.run(state)) {
-      state = event.state;
+    for await (const event of training.run(start)) {
+      [step, stateOf] = [event.step, event.state];
       heldOutLoss = event.heldOutLoss ?? heldOutLoss;
       log?.write(event, now() - before);
-      if (state.step - saved >= (files.saveEvery ?? 100)) {
+      if (step - saved >= (files.saveEvery ?? 100)) {
         save();
-        saved = state.step;
+        saved = step;
       }
       watcher.onProgress?.(meter.update(event), event);
       await turn();
       if (watcher.signal?.aborted === true) break;
       before = now();
     }
-    if (state.step > saved) save();
-    const stopped = state.step < options.steps;
+    if (step > saved) save();
+    const stopped = step < options.steps;
+    const state = stateOf();
     if (!stopped) heldOutLoss ??= await training.evaluate(state.parameters);
     return { plan, state, heldOutLoss, stopped };
   } finally {

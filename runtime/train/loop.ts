@@ -1,14 +1,16 @@
 /** @file The training loop: a generator of events over any executable. It owns no clock, file or terminal: whoever
  *  iterates it saves, logs and shows. Step n depends only on the state after step n - 1, the text and the settings. */
 
-import type { Entry, Executable, ProgramHead, Tensors } from "../abi.ts";
+import type { Entry, Executable, Kept, PartSeconds, ProgramHead, Tensors } from "../abi.ts";
 import { RuntimeError } from "../errors.ts";
 import { keyFor } from "../random.ts";
-import { i32, scalar, scalarValue } from "../tensors.ts";
+import { scalar, scalarValue } from "../tensors.ts";
 import { entryOf } from "../validate.ts";
 import { batchShape, createBatcher, type Batcher, type BatchShape, type Objective } from "./batch.ts";
+import { keepTensors } from "./keep.ts";
 import { learningRate, type Schedule } from "./schedule.ts";
 import type { RunSettings, TrainState } from "./state.ts";
+import { feed, stateAfter, trainStep } from "./step.ts";
 import { splitText, textHash, unigramEntropy, type TextSplit } from "./text.ts";
 
 export interface TrainOptions {
@@ -48,7 +50,10 @@ export interface StepEvent {
   readonly guarded?: Readonly<Record<string, number>>;
   /** Mean loss on held-out text after this step, when it was evaluated. */
   readonly heldOutLoss?: number;
-  readonly state: TrainState;
+  /** What the step's computing took, by part of the model; absent where the backend cannot tell. */
+  readonly seconds?: PartSeconds;
+  /** All there is after this step. Reading it may copy it from the backend, so ask where it is needed, and before the next step. */
+  state(): TrainState;
 }
 
 export interface Training {
@@ -80,67 +85,35 @@ export function prepareTraining(program: ProgramHead, executable: Executable, te
     trainingBytes: split.training.length,
     heldOutBytes: split.heldOut.length,
   };
-  const evaluate = (parameters: Tensors): Promise<number> => heldOutLoss(executable, loss, parameters, batcher, split, batches);
+  const heldOut = (run: Kept["run"], given: Tensors): Promise<number> => heldOutLoss(run, loss, given, batcher, split, batches);
   const run: Training["run"] = async function* (start) {
-    let state = start;
-    while (state.step < options.steps) {
-      const number = state.step + 1;
+    const kept = await keepTensors(program, executable, { ...start.parameters, ...start.optimizer });
+    const names = { parameters: Object.keys(start.parameters), optimizer: Object.keys(start.optimizer) };
+    for (let number = start.step + 1; number <= options.steps; number += 1) {
       const batch = batcher(split.training, options.seed, `batch.${number}`);
-      const event = await trainStep(executable, step, state, batch, learningRate(schedule, number), options.seed);
-      state = event.state;
+      const inputs = feed(step, { ...batch, lr: scalar(learningRate(schedule, number)), step: scalar(number) }, () => keyFor(options.seed, number));
+      const facts = await trainStep(executable, kept, step, inputs);
+      if (!Number.isFinite(facts.loss)) {
+        throw new RuntimeError("SQ0610", `the loss is ${facts.loss} at step ${number}`, "a smaller learning rate or a longer warm-up may help");
+      }
+      const state = stateAfter(number, kept, names);
       const due = number % every === 0 || number === options.steps;
-      yield due ? { ...event, heldOutLoss: await evaluate(state.parameters) } : event;
+      const evaluated = due ? { heldOutLoss: await heldOut((entry, inputs) => kept.run(entry, inputs), {}) } : {};
+      yield { step: number, learningRate: learningRate(schedule, number), ...facts, ...evaluated, state: state.read };
+      if (number < options.steps) state.leave();
     }
   };
-  return { plan, run, evaluate };
+  return { plan, run, evaluate: (parameters) => heldOut((entry, inputs) => executable.run(entry, inputs), parameters) };
 }
 
-async function trainStep(executable: Executable, entry: Entry, before: TrainState, batch: Tensors, rate: number, seed: number): Promise<StepEvent> {
-  const step = before.step + 1;
-  const outputs = await executable.run(entry.name, feed(entry, { ...before.parameters, ...before.optimizer, ...batch, lr: scalar(rate), step: scalar(step) }, () => keyFor(seed, step)));
-  const loss = scalarValue(outputs["loss"] as Tensors[string]);
-  if (!Number.isFinite(loss)) {
-    throw new RuntimeError("SQ0610", `the loss is ${loss} at step ${step}`, "a smaller learning rate or a longer warm-up may help");
-  }
-  const pick = (names: Tensors): Tensors => Object.fromEntries(Object.keys(names).map((name) => [name, outputs[name] as Tensors[string]]));
-  const state: TrainState = { step, parameters: pick(before.parameters), optimizer: pick(before.optimizer) };
-  const norm = outputs["grad_norm"];
-  const guarded = guardedShares(outputs);
-  return {
-    step,
-    loss,
-    learningRate: rate,
-    ...(norm === undefined ? {} : { gradientNorm: scalarValue(norm) }),
-    ...(Object.keys(guarded).length === 0 ? {} : { guarded }),
-    state,
-  };
-}
-
-const GUARDED = "guarded.";
-
-const guardedShares = (outputs: Tensors): Readonly<Record<string, number>> =>
-  Object.fromEntries(
-    Object.entries(outputs).flatMap(([name, tensor]) => (name.startsWith(GUARDED) ? [[name.slice(GUARDED.length), scalarValue(tensor)]] : [])),
-  );
-
-async function heldOutLoss(executable: Executable, entry: Entry, parameters: Tensors, batcher: Batcher, split: TextSplit, batches: number): Promise<number> {
+async function heldOutLoss(run: Kept["run"], entry: Entry, given: Tensors, batcher: Batcher, split: TextSplit, batches: number): Promise<number> {
   let sum = 0;
   for (let at = 0; at < batches; at += 1) {
     const batch = batcher(split.heldOut, 0, `held-out.${at}`);
-    const outputs = await executable.run(entry.name, feed(entry, { ...parameters, ...batch }, () => keyFor(0, at)));
+    const outputs = await run(entry.name, feed(entry, { ...given, ...batch }, () => keyFor(0, at)));
     sum += scalarValue(outputs["loss"] as Tensors[string]);
   }
   return sum / batches;
-}
-
-/** Of all that is there, what the entry takes; a missing one is for the executable to report. */
-function feed(entry: Entry, all: Tensors, key: () => Int32Array): Tensors {
-  const given: Record<string, Tensors[string]> = {};
-  for (const port of entry.inputs) {
-    const tensor = port.role === "key" ? i32([4], key()) : all[port.name];
-    if (tensor !== undefined) given[port.name] = tensor;
-  }
-  return given;
 }
 
 function scheduleOf(program: ProgramHead, options: TrainOptions): Schedule {

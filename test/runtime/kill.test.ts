@@ -56,7 +56,7 @@ it(`a kill at any moment leaves a checkpoint that loads (${KILLS} kills)`, { tim
     for await (const event of training.run(startState(program, 3))) {
       losses.push(event.loss);
       if (event.step < last) continue;
-      expect(event.state).toEqual(decodeCheckpoint(program, readBytes(join(folder, "ck"))).state);
+      expect(event.state()).toEqual(decodeCheckpoint(program, readBytes(join(folder, "ck"))).state);
       break;
     }
     const logged = readFileSync(join(folder, "log.jsonl"), "utf8").split("\n").slice(0, last);
