@@ -16,10 +16,14 @@ import { max } from "./elementwise.ts";
 import { full, zeros } from "./helpers.ts";
 import { compare, select } from "./logic.ts";
 
-/** The least number that is kept, u being a multiple of 2^-24: as it is one too, float32 compares as float64 does. */
-const threshold = (rate: number): number => Math.ceil(rate / UNIT) * UNIT;
+/** The least whole number of a draw, u 2^24, whose weight is kept. */
+export const leastKept = (rate: number): number => Math.ceil(rate / UNIT);
 
-const factor = (rate: number): number => 1 / (1 - rate);
+/** The least u that is kept, a multiple of 2^-24: as u is one too, float32 compares as float64 does. */
+const threshold = (rate: number): number => leastKept(rate) * UNIT;
+
+/** What kept weights are multiplied by. */
+export const factor = (rate: number): number => 1 / (1 - rate);
 
 /** What is wrong with the rate and the key, null for nothing: the key i32 [4] is there where the rate is above 0, and only
  *  there; the rate is in [0, 1); and there are counters for every entry, B H ceil(N / floor(2^24 / M)) <= 2^12. */

@@ -14,8 +14,8 @@ import { callOf, checkNative, reference } from "./native-tools.ts";
 const taken = attentionVjpExamples.map((example, index) => ({ example, index })).filter(({ example }) => takesAttentionVjp(example.operands.map(({ type }) => type), example.attrs));
 
 describe("the examples of attention_vjp", () => {
-  it("are taken, but for dropout", () => {
-    expect(taken.length).toBe(attentionVjpExamples.filter(({ attrs }) => attrs.dropout === 0).length);
+  it("are taken", () => {
+    expect(taken.length).toBe(attentionVjpExamples.length);
   });
   it.each(taken)("$index", ({ example }) => {
     for (const seed of [1, 2]) checkNative(emitAttentionVjp, callOf(attentionVjp, example.operands.map(({ type }) => type), example.attrs), dataOf(example, seed));
@@ -28,12 +28,13 @@ interface Problem {
   readonly extras?: readonly AttentionExtra[];
   readonly bias?: string;
   readonly mask?: string;
+  readonly dropout?: number;
   /** Keys of each sequence. */
   readonly lengths?: readonly number[];
 }
 
 /** Inputs whose o and lse are those of attention. */
-const problemOf = ({ sizes, masks = {}, extras = [], bias = "BHNM", mask = "BHNM", lengths = [] }: Problem): { readonly call: ReturnType<typeof callOf>; readonly inputs: readonly ArrayLike<number>[] } => {
+const problemOf = ({ sizes, masks = {}, extras = [], bias = "BHNM", mask = "BHNM", dropout = 0, lengths = [] }: Problem): { readonly call: ReturnType<typeof callOf>; readonly inputs: readonly ArrayLike<number>[] } => {
   const size = new Map([..."BHGNMKE"].map((letter, i) => [letter, sizes[i] ?? 1]));
   const typeOf = (letters: string, dtype: "f32" | "i32" | "i1" = "f32"): ReturnType<typeof tensor> => tensor(dtype, [...letters].map((letter) => size.get(letter) ?? 1));
   const uniform = source(5);
@@ -43,10 +44,11 @@ const problemOf = ({ sizes, masks = {}, extras = [], bias = "BHNM", mask = "BHNM
   const extraData = (extra: AttentionExtra): ArrayLike<number> => {
     if (extra === "lengths") return lengths;
     if (extra === "mask") return numbers(mask, () => (uniform() < 0.6 ? 1 : 0));
+    if (extra === "dropout_key") return [1, 65535, 30000, 7];
     if (extra === "active") return numbers("BH", () => (uniform() < 0.6 ? 1 : 0));
     return numbers(extra === "bias" ? bias : "BHN", normal);
   };
-  const attrs: AttentionAttrs = { causal: false, window: 0, scale: 0.6, dropout: 0, extras, site: "", backward: "exact", ...masks };
+  const attrs: AttentionAttrs = { causal: false, window: 0, scale: 0.6, dropout, extras, site: "", backward: "exact", ...masks };
   const qkv = ["BHNK", "BGMK", "BGME"];
   const given = extras.map(extraData);
   const leading = qkv.map((letters) => numbers(letters, normal));
@@ -99,6 +101,10 @@ describe("operands that are data", () => {
   });
   it("a bias of several chunks, shared", () => {
     check({ sizes: [2, 2, 1, 80, 1100, 4, 4], extras: ["bias"], bias: "11NM" });
+  });
+  it("dropout", () => {
+    for (const masks of [{}, { causal: true, window: 80 }]) check({ sizes: [2, 4, 2, 70, 530, 4, 8], masks, extras: ["dropout_key", "d_lse"], dropout: 0.4 });
+    check({ sizes: [2, 2, 1, 30, 70, 4, 4], extras: ["lengths", "mask", "bias", "dropout_key"], dropout: 0.1, lengths: [3, 67] });
   });
   it("heads whose gradient is not wanted", () => {
     check({ sizes: [2, 4, 2, 70, 70, 8, 8], masks: { causal: true }, extras: ["bias", "active", "d_lse"] });

@@ -14,6 +14,7 @@ import type { FunctionTable } from "../function-table.ts";
 import type { WasmFunction } from "../module.ts";
 import { add, call, held, keep, less, max, min, modulo, of, or, over, stored, sub, times, up } from "./integers.ts";
 import type { Int } from "./integers.ts";
+import { dropoutBlock, dropoutTable } from "./dropout.ts";
 import { moveRows, panelsOfRows } from "./row-moves.ts";
 import { columnsOf, rowsOf, tileProduct } from "./tile-product.ts";
 import type { TileStrides } from "./tile-product.ts";
@@ -66,7 +67,8 @@ class MainEmitter {
   }
 
   emit(): WasmFunction {
-    const { chunkKeys, sizes: { B, G, M }, sharedB, sharedH } = this.#plan;
+    const { attrs, chunkKeys, sizes: { B, G, M }, sharedB, sharedH } = this.#plan;
+    if (attrs.dropout > 0) call(this.#f, this.#table.shared(dropoutTable), this.#scratch("table"), this.#p("dropout_key"));
     const heads = sharedH ? 1 : G;
     const perChunk = (sharedB ? 1 : B) * heads;
     this.#loop("item", { from: this.#p("begin"), to: this.#p("end") }, 1, (item) => {
@@ -234,7 +236,7 @@ class MainEmitter {
   }
 
   #weights(block: KeyBlock, h: Int, i: Int, query: Int, height: Int): void {
-    const { has, attrs: { causal, window }, maskB, maskH, sizes: { N, M } } = this.#plan;
+    const { has, attrs, keys, maskB, maskH, sizes: { H, N, M } } = this.#plan;
     const { b, first, count, length } = block;
     const f = this.#f;
     const [weights, scores] = [this.#scratch("weights"), this.#scratch("scores")];
@@ -243,12 +245,17 @@ class MainEmitter {
       call(f, this.#table.shared(() => finishScores(this.#plan)), weights, ...beside, height, count);
     }
     const ofQuery = (base: string): Int => add(this.#p(base), times(query, FLOAT));
-    const operands = [weights, scores, ofQuery("lse"), ofQuery("delta"), height, up(count, TILE)];
+    const kept = attrs.dropout > 0 ? [this.#scratch("kept")] : [];
+    for (const z of kept) {
+      const draws = this.#table.shared(() => dropoutBlock({ N, M, rate: attrs.dropout, stride: keys * FLOAT }));
+      call(f, draws, z, this.#scratch("table"), add(times(b, H), h), i, first, height, count);
+    }
+    const operands = [weights, scores, ofQuery("lse"), ofQuery("delta"), ...kept, height, up(count, TILE)];
     const diagonal = add(i, of(M - N));
     const end = add(first, count);
     const masks = [
-      ...(causal ? [less(diagonal, sub(end, of(1)))] : []),
-      ...(window > 0 ? [less(first, add(add(diagonal, height), of(-window)))] : []),
+      ...(attrs.causal ? [less(diagonal, sub(end, of(1)))] : []),
+      ...(attrs.window > 0 ? [less(first, add(add(diagonal, height), of(-attrs.window)))] : []),
       ...(has("lengths") ? [less(length, end)] : []),
     ];
     const whole = (): void => call(f, this.#table.shared(() => weightsOfBlock(this.#plan, false)), ...operands);

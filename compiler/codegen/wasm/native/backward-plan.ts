@@ -3,6 +3,7 @@
 import { attentionSizes, backwardOperands } from "../../../../ir/ops/attention-attrs.ts";
 import type { AttentionAttrs, AttentionExtra, AttentionSizes } from "../../../../ir/ops/attention-attrs.ts";
 import type { TensorType } from "../../../../ir/core.ts";
+import { dropoutTableBytes } from "./dropout.ts";
 
 export const FLOAT = 4;
 /** Columns of a register tile, and its rows. */
@@ -44,7 +45,7 @@ export interface BackwardPlan {
   readonly scratchBytes: number;
 }
 
-export type ScratchPart = "keyPanels" | "valuePanels" | "weights" | "scores" | "dk" | "dv" | "k" | "q" | "dO";
+export type ScratchPart = "keyPanels" | "valuePanels" | "weights" | "scores" | "dk" | "dv" | "k" | "q" | "dO" | "kept" | "table";
 
 const upTo = (size: number, unit: number): number => Math.ceil(size / unit) * unit;
 
@@ -60,9 +61,11 @@ export const backwardPlan = (operands: readonly TensorType[], attrs: AttentionAt
   const wanted = Math.ceil(ITEMS / ((sharedB ? 1 : B) * (sharedH ? 1 : G)));
   const chunkKeys = upTo(Math.ceil(M / Math.max(1, Math.min(wanted, Math.floor(M / CHUNK_KEYS)))), keys);
   const [queryWidth, valueWidth] = [upTo(K, PANEL), upTo(E, PANEL)];
+  const drops = attrs.dropout > 0;
   const { at, end } = laidOut([
     ["keyPanels", keys * K], ["valuePanels", keys * E], ["weights", rows * keys], ["scores", rows * keys],
     ["dk", keys * queryWidth], ["dv", keys * valueWidth], ["k", keys * queryWidth], ["q", rows * queryWidth], ["dO", rows * valueWidth],
+    ["kept", drops ? rows * keys : 0], ["table", drops ? dropoutTableBytes() / FLOAT : 0],
   ]);
   return {
     sizes, attrs, has: (extra) => attrs.extras.includes(extra),

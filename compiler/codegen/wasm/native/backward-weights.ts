@@ -1,8 +1,8 @@
 /** @file What happens to a block of scores between its products, in place: s and d_o·v become
  *
- *      p = exp(scale s + bias - lse)      dS = p (d_o·v - delta)
+ *      p z, p = exp(scale s + bias - lse)      dS = p (z d_o·v - delta)
  *
- *  and 0 where a key is masked. A block is rows of queries × columns of keys, its rows `keys` elements apart. */
+ *  and 0 where a key is masked. z is what dropout multiplies a weight by, or 1. A block is rows of queries × columns of keys, its rows `keys` elements apart. */
 
 import { FLOAT } from "./backward-plan.ts";
 import type { BackwardPlan } from "./backward-plan.ts";
@@ -30,16 +30,19 @@ const builderOf = (name: string, names: readonly string[]): { readonly f: Functi
 /** Are scores scaled, biased and masked (`finishScores`) before their weights are taken? */
 export const hasPrologue = ({ has }: BackwardPlan): boolean => has("bias") || has("mask");
 
-/** backward_weights(s, dp, lse, delta, rows, columns): every pair of the block is unmasked.
+/** backward_weights(s, dp, lse, delta[, z], rows, columns): every pair of the block is unmasked.
  *  backward_weights_masked(…, diagonal, limit): with t = diagonal + row, causality leaves columns j <= t, a window j > t - window,
  *  lengths j < limit. `columns` counts whole vectors. */
 export const weightsOfBlock = (plan: BackwardPlan, masked: boolean): WasmFunction => {
-  const { keys } = plan;
-  const scale = hasPrologue(plan) ? 1 : plan.attrs.scale;
-  const { f, p } = builderOf(`backward_weights_${keys}_${scale}${masked ? `_masked_${plan.attrs.causal}_${plan.attrs.window}` : ""}`, [
-    "s", "dp", "lse", "delta", "rows", "columns", ...(masked ? ["diagonal", "limit"] : []),
+  const { keys, attrs } = plan;
+  const drops = attrs.dropout > 0;
+  const scale = hasPrologue(plan) ? 1 : attrs.scale;
+  const { f, p } = builderOf(`backward_weights_${keys}_${scale}${drops ? "_dropout" : ""}${masked ? `_masked_${attrs.causal}_${attrs.window}` : ""}`, [
+    "s", "dp", "lse", "delta", ...(drops ? ["z"] : []), "rows", "columns", ...(masked ? ["diagonal", "limit"] : []),
   ]);
-  const [row, column, s, dp] = f.locals("i32", "at", 4) as [number, number, number, number];
+  const [row, column, s, dp, z] = f.locals("i32", "at", 5) as [number, number, number, number, number];
+  const times = (value: Lanes): Lanes => (drops ? f32.mul(value, loaded(z)) : value);
+  const pointers = [["s", s], ["dp", dp], ...(drops ? [["z", z] as const] : [])] as const;
   const [lse, delta, weight] = f.locals("v128", "lanes", 3) as [number, number, number];
   const bounds = masked ? rowBounds(f, plan, row) : null;
   f.while(row, () => f.get(p("rows")), 1, () => {
@@ -47,7 +50,8 @@ export const weightsOfBlock = (plan: BackwardPlan, masked: boolean): WasmFunctio
       splat(p(name))(f);
       f.set(local).advance(p(name), FLOAT);
     }
-    f.get(p("s")).set(s).get(p("dp")).set(dp).i32(0).set(column);
+    for (const [name, at] of pointers) f.get(p(name)).set(at).advance(p(name), keys * FLOAT);
+    f.i32(0).set(column);
     bounds?.start();
     f.while(column, () => f.get(p("columns")), LANES, () => {
       const scaled: Lanes = scale === 1 ? loaded(s) : f32.mul(loaded(s), f32.of(scale));
@@ -60,12 +64,11 @@ export const weightsOfBlock = (plan: BackwardPlan, masked: boolean): WasmFunctio
       };
       exponential(f);
       f.set(weight);
-      store(s, held(weight));
-      store(dp, f32.mul(held(weight), f32.sub(loaded(dp), held(delta))));
-      f.advance(s, LANES * FLOAT).advance(dp, LANES * FLOAT);
+      store(s, times(held(weight)));
+      store(dp, f32.mul(held(weight), f32.sub(times(loaded(dp)), held(delta))));
+      for (const [, at] of pointers) f.advance(at, LANES * FLOAT);
       bounds?.step();
     });
-    f.advance(p("s"), keys * FLOAT).advance(p("dp"), keys * FLOAT);
   });
   return f.finish(false);
 };

@@ -7,7 +7,7 @@
  *
  *  Chunks depend on shapes alone, and so do the bits of results. Temporaries have a row for each query and chunk. */
 
-import { BACKWARD } from "../../../../ir/ops/attention-attrs.ts";
+import { attentionSizes, BACKWARD, backwardOperands } from "../../../../ir/ops/attention-attrs.ts";
 import type { AttentionAttrs } from "../../../../ir/ops/attention-attrs.ts";
 import type { TensorType } from "../../../../ir/core.ts";
 import { emitBackwardMain, queriesOf } from "./backward-main.ts";
@@ -22,8 +22,8 @@ import type { Int } from "./integers.ts";
 import type { NativeEmitter, NativePhase } from "./native.ts";
 import { alongRow, moveRows } from "./row-moves.ts";
 
-/** Not with dropout, whose draws are made elsewhere. */
-export const takesAttentionVjp = (_operands: readonly TensorType[], { dropout }: AttentionAttrs): boolean => dropout === 0;
+/** All but empty axes. */
+export const takesAttentionVjp = (operands: readonly TensorType[], attrs: AttentionAttrs): boolean => Object.values(attentionSizes(backwardOperands(operands, attrs))).every((size) => size > 0);
 
 const DELTA_ROWS = 256;
 
