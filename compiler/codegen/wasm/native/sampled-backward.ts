@@ -1,26 +1,27 @@
 /** @file The gradient of sampled attention, in time linear in the kept entries (ir/ops/attention-sampled-evaluate.ts has the formulas).
  *
- *      lists   the kept set by key: for each chunk of query rows, a counting sort of its slots by key, stable, and the rows' delta
- *      keys    key by key:   m = w~ (d_o_i · v_j - delta_i)    dv_j += w~ d_o_i    dk_j += scale m q_i
- *      rows    row by row:   dq_i = sum over its slots of scale m k_j
+ *      lists   the kept set by key (a counting sort of each key head's slots), and delta of the rows
+ *      values  key by key, over its list:   m = scale w~ (d_o_i · v_j - delta_i)    dv_j = sum of w~ d_o_i
+ *      keys    key by key, over its list:   dk_j = sum of m q_i
+ *      rows    row by row, over its slots:  dq_i = sum of m k_j
  *
- *  What costs time is to fetch the rows that an entry names, so the entries are walked such that few are fetched: with v_j at hand,
- *  an entry of the list of j needs the rows d_o_i and q_i, and then k_j once, where walking rows first and lists afterwards needs
- *  four. The lists of a chunk of rows are walked for all keys before those of the next chunk, because a chunk of d_o and q fits
- *  the second-level cache, in a phase of its own. Every sum is over ascending rows, or slots: no order depends on threads.
+ *  The time goes into fetching the rows that entries name, from the third-level cache where heads are long. So an entry fetches three:
+ *  with v_j at hand d_o_i serves the product and the sum, and m is kept for the others; rows first and lists afterwards would fetch four.
+ *  A phase gathers from one tensor only, a head of which may fit the second-level cache where two do not. All sums are over
+ *  ascending rows or slots, each in one thread: no addition's place depends on threads, and nothing is added to memory by two.
  *
- *  The query heads that read one key head are seen as one head with as many more rows. */
+ *  The query heads that read one key head are taken as one head of as many more rows. */
 
+import type { TensorType } from "../../../../ir/core.ts";
 import { attentionSizes } from "../../../../ir/ops/attention-attrs.ts";
 import { capacity, SAMPLED_BACKWARD, sampledVjpOperands } from "../../../../ir/ops/attention-sampled-attrs.ts";
 import type { SampledAttrs } from "../../../../ir/ops/attention-sampled-attrs.ts";
-import type { TensorType } from "../../../../ir/core.ts";
 import { FunctionBuilder } from "../builder.ts";
 import type { LocalIndex } from "../builder.ts";
 import type { NativeEmitter, NativePhase } from "./native.ts";
-import { emitKeys } from "./sampled-backward-keys.ts";
-import { emitLists } from "./sampled-backward-lists.ts";
-import { emitRows } from "./sampled-backward-rows.ts";
+import { emitLists, tableLength } from "./sampled-backward-lists.ts";
+import { emitKeys, emitRows } from "./sampled-backward-sums.ts";
+import { emitValues } from "./sampled-backward-values.ts";
 
 /** Sizes of the problem as the phases see it. */
 export interface SampledBackward {
@@ -34,41 +35,12 @@ export interface SampledBackward {
   readonly valueWidth: number;
   /** Of a query row. */
   readonly slots: number;
+  /** Parts of a head's rows, each of which has lists of its own. */
   readonly chunks: number;
   readonly chunkRows: number;
   readonly scale: number;
   readonly hasDLse: boolean;
 }
-
-/** Bytes of an entry in a list: its position among the slots of the key head (i32), its weight. */
-export const ENTRY = 8;
-
-/** i32 of the table of a chunk's lists: the bytes before list j are in element j. */
-export const tableLength = ({ keys }: SampledBackward): number => keys + 2;
-
-/** Bytes of d_o and q that stay in a second-level cache beside what else passes through. */
-const CACHE = 768 * 1024;
-/** Entries of a key in a chunk, on average and at least: each visit loads v_j and moves dk_j and dv_j. */
-const LEAST = 8;
-const FLOAT = 4;
-
-const problemOf = (operands: readonly TensorType[], attrs: SampledAttrs): SampledBackward => {
-  const types = sampledVjpOperands(operands, attrs);
-  const { B, H, G, N, M, K, E } = attentionSizes(types);
-  const slots = capacity(attrs, { M });
-  const rows = (H / G) * N;
-  const wanted = Math.ceil((rows * (K + E) * FLOAT) / CACHE);
-  const chunkRows = Math.ceil(rows / Math.max(1, Math.min(wanted, Math.floor((rows * slots) / M / LEAST))));
-  return {
-    heads: B * G, rows, keys: M, width: K, valueWidth: E, slots,
-    chunkRows, chunks: Math.ceil(rows / chunkRows),
-    scale: attrs.scale, hasDLse: types.maybe("d_lse") !== null,
-  };
-};
-
-/** Not with dropout, whose draws are made elsewhere, nor with a bias, whose gradient has a number for every pair. */
-export const takesSampledVjp = (_operands: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
-  dropout === 0 && !extras.includes("bias");
 
 /** A phase's function in the making, and its parameters by name. */
 export interface PhaseBody {
@@ -76,8 +48,26 @@ export interface PhaseBody {
   readonly p: (name: string) => LocalIndex;
 }
 
-const KEYS_AT_ONCE = 64;
-const ROWS_AT_ONCE = 64;
+/** So many chunks of rows are there at least to sort, for threads to share. */
+const LEAST_CHUNKS = 4;
+/** Keys or rows that a thread takes at a time. */
+const GRAIN = 64;
+
+const problemOf = (operands: readonly TensorType[], attrs: SampledAttrs): SampledBackward => {
+  const types = sampledVjpOperands(operands, attrs);
+  const { B, H, G, N, M, K, E } = attentionSizes(types);
+  const [heads, rows] = [B * G, (H / G) * N];
+  const chunkRows = Math.ceil(rows / Math.ceil(LEAST_CHUNKS / heads));
+  return {
+    heads, rows, keys: M, width: K, valueWidth: E, slots: capacity(attrs, { M }),
+    chunkRows, chunks: Math.ceil(rows / chunkRows),
+    scale: attrs.scale, hasDLse: types.maybe("d_lse") !== null,
+  };
+};
+
+/** Not with dropout, whose draws would have to be made anew for each entry, nor with a bias, whose gradient has a number for every pair. */
+export const takesSampledVjp = (_operands: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
+  dropout === 0 && !extras.includes("bias");
 
 export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
   const given = attrs as SampledAttrs;
@@ -85,8 +75,8 @@ export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
   const { heads, rows, keys, width, valueWidth, slots, chunks } = problem;
   const names = ["dq", "dk", "dv", "delta", "tables", "lists", "m", ...SAMPLED_BACKWARD, ...given.extras, "begin", "end"];
   const entries = heads * rows * slots;
-  const phase = (suffix: string, counts: Pick<NativePhase, "items" | "grain" | "work">, write: (body: PhaseBody, problem: SampledBackward) => void): NativePhase => ({
-    suffix, ...counts, scratchBytes: 0,
+  const phase = (suffix: string, items: number, grain: number, work: number, write: (body: PhaseBody, problem: SampledBackward) => void): NativePhase => ({
+    suffix, items, grain, work, scratchBytes: 0,
     emit: (name) => {
       const f = new FunctionBuilder(name, names.map((parameter) => ({ name: parameter, type: "i32" })));
       write({ f, p: (parameter) => f.parameter(parameter) }, problem);
@@ -96,10 +86,10 @@ export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
   return {
     temporaries: [heads * rows, heads * chunks * tableLength(problem), 2 * entries, entries],
     phases: [
-      phase("lists", { items: heads * chunks, grain: 1, work: entries * 4 + 2 * heads * rows * valueWidth }, emitLists),
-      ...Array.from({ length: chunks }, (_, chunk) =>
-        phase(`keys_${chunk}`, { items: heads * keys, grain: KEYS_AT_ONCE, work: (entries / chunks) * (4 * valueWidth + 2 * width) }, (body) => emitKeys(body, problem, chunk))),
-      phase("", { items: heads * rows, grain: ROWS_AT_ONCE, work: entries * 2 * width }, emitRows),
+      phase("lists", heads * chunks, 1, 2 * heads * rows * valueWidth, emitLists),
+      phase("values", heads * keys, GRAIN, entries * (4 * valueWidth + 3), emitValues),
+      phase("keys", heads * keys, GRAIN, 2 * entries * width, emitKeys),
+      phase("", heads * rows, GRAIN, 2 * entries * width, emitRows),
     ],
   };
 };
