@@ -13,6 +13,7 @@ import { lowRankFlops, lowRankVjpFlops } from "./attention-lowrank-cost.ts";
 import { evaluateLowRank, evaluateLowRankVjp } from "./attention-lowrank-evaluate.ts";
 import { lowRankExamples, lowRankVjpExamples } from "./attention-lowrank-examples.ts";
 import { expandLowRank, expandLowRankVjp } from "./attention-lowrank-expand.ts";
+import { wholeLowRank, wholeLowRankVjp } from "./attention-whole.ts";
 
 /** o_i = Σ_j P(s_ij) v_j / Σ_j P(s_ij),  s_ij = scale q_i . k_j,  over the keys that i sees.
  *  A query without keys has o = 0. P should be positive where the scores are: even Taylor polynomials are everywhere, odd
@@ -34,6 +35,7 @@ export const attentionLowrank: Op<readonly Value[], LowRankAttrs> = defineOp({
     return operands.map((_, i) => (i < 3 ? at(gradients, i) : null));
   },
   expand: expandLowRank,
+  whole: wholeLowRank,
   flops: lowRankFlops,
   examples: lowRankExamples,
 });
@@ -55,6 +57,7 @@ export const attentionVjpLowrank: Op<readonly Value[], LowRankVjpAttrs> = define
   evaluate: evaluateLowRankVjp,
   vjp: "by-expansion",
   expand: expandLowRankVjp,
+  whole: wholeLowRankVjp,
   flops: lowRankVjpFlops,
   examples: lowRankVjpExamples,
 });

@@ -1,8 +1,35 @@
 /** @file Which instances of attention a backend may compute whole (`whole` in the records); the others are taken apart. */
 
+import { rankOf } from "../approximation.ts";
 import type { TensorType } from "../core.ts";
+import { attentionSizes, namedBy } from "./attention-attrs.ts";
+import type { AttentionAttrs } from "./attention-attrs.ts";
+import { potential } from "./attention-lowrank-attrs.ts";
+import type { LowRankAttrs, LowRankVjpAttrs } from "./attention-lowrank-attrs.ts";
 import type { SampledAttrs } from "./attention-sampled-attrs.ts";
 
-/** Not with dropout, whose draws are made entry by entry, nor with a bias, whose gradient has a number for every pair. */
-export const wholeSampledVjp = (_types: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
-  dropout === 0 && !extras.includes("bias");
+/** Of q, k, v, which come first in all of them. */
+const isSomething = (types: readonly TensorType[]): boolean =>
+  Object.values(attentionSizes(namedBy(["q", "k", "v"], types))).every((size) => size > 0);
+
+/** Not with dropout, whose draws are made entry by entry. */
+export const wholeAttention = (types: readonly TensorType[], { dropout }: AttentionAttrs): boolean => dropout === 0 && isSomething(types);
+
+export const wholeAttentionVjp = (types: readonly TensorType[], { dropout }: AttentionAttrs): boolean => dropout === 0 && isSomething(types);
+
+/** Nor with a bias, whose gradient has a number for every pair. */
+export const wholeSampledVjp = (types: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
+  dropout === 0 && !extras.includes("bias") && isSomething(types);
+
+/** States of the monomials of queries and keys must be of a size to keep at hand: `degree` is that of the highest. */
+const hasSmallStates = (types: readonly TensorType[], degree: number): boolean => {
+  const { K, E } = attentionSizes(namedBy(["q", "k", "v"], types));
+  const rank = rankOf(K, degree);
+  return rank <= 2 ** 16 && rank * (E + 8) <= 2 ** 24;
+};
+
+export const wholeLowRank = (types: readonly TensorType[], { coefficients }: LowRankAttrs): boolean =>
+  isSomething(types) && hasSmallStates(types, coefficients.length - 1);
+
+export const wholeLowRankVjp = (types: readonly TensorType[], attrs: LowRankVjpAttrs): boolean =>
+  isSomething(types) && hasSmallStates(types, potential(attrs).length - 1);

@@ -11,6 +11,7 @@ import { attentionFlops, attentionVjpFlops } from "./attention-cost.ts";
 import { evaluateAttention, evaluateAttentionVjp } from "./attention-evaluate.ts";
 import { attentionExamples, attentionVjpExamples } from "./attention-examples.ts";
 import { expandAttention, expandAttentionVjp } from "./attention-expand.ts";
+import { wholeAttention, wholeAttentionVjp } from "./attention-whole.ts";
 import { zeros } from "./helpers.ts";
 
 /** o = softmax(scale q k^T + bias, over unmasked keys) v,  lse = log sum exp of the same scores.
@@ -36,6 +37,7 @@ export const attention: Op<readonly Value[], AttentionAttrs> = defineOp({
     return operands.map((_, i) => (i < 3 || attrs.extras[i - 3] === "bias" ? (gradients[Math.min(i, 3)] ?? null) : null));
   },
   expand: expandAttention,
+  whole: wholeAttention,
   flops: attentionFlops,
   examples: attentionExamples,
 });
@@ -61,6 +63,7 @@ export const attentionVjp: Op<readonly Value[], AttentionAttrs> = defineOp({
   evaluate: evaluateAttentionVjp,
   vjp: "by-expansion",
   expand: expandAttentionVjp,
+  whole: wholeAttentionVjp,
   flops: attentionVjpFlops,
   examples: attentionVjpExamples,
 });

@@ -1,9 +1,16 @@
 /** @file The native kernels by mnemonic. Which instances of an operation are kept whole for them, its record says. */
 
-import { attentionVjpSampled } from "../../../../ir/ops/index.ts";
+import { attention, attentionLowrank, attentionVjp, attentionVjpLowrank, attentionVjpSampled } from "../../../../ir/ops/index.ts";
+import { nativeAttention } from "./attention.ts";
+import { emitAttentionVjp } from "./backward.ts";
+import { emitLowRank, emitLowRankVjp } from "./lowrank.ts";
 import type { NativeEmitter } from "./native.ts";
 import { emitSampledVjp } from "./sampled-backward.ts";
 
 export const NATIVE: Readonly<Record<string, NativeEmitter>> = {
+  [attention.mnemonic]: nativeAttention,
+  [attentionVjp.mnemonic]: emitAttentionVjp,
   [attentionVjpSampled.mnemonic]: emitSampledVjp,
+  [attentionLowrank.mnemonic]: emitLowRank,
+  [attentionVjpLowrank.mnemonic]: emitLowRankVjp,
 };
