@@ -9,7 +9,7 @@ import type { WasmFunction } from "./module.ts";
 import { emitProduct, scratchBytes } from "./product-code.ts";
 import type { Epilogue } from "./product-code.ts";
 import { hasWholeRows } from "./product-plan.ts";
-import { countOf, itemsPerBatch, productOf, ROWS_TOGETHER } from "./product.ts";
+import { countOf, itemsPerBatch, productOf, TOGETHER } from "./product.ts";
 import type { Product, ProductKernel } from "./product.ts";
 
 /** The exported function of a kernel, after those that it calls. */
@@ -21,22 +21,23 @@ export const addNest = (kernel: Kernel, table: FunctionTable): WasmKernel => {
   return { name: kernel.name, items, grain: grainOf(items, work, together), work, scratchBytes: 0 };
 };
 
-/** Some 50 microseconds, and a sixteenth of a long kernel. */
-const PIECE = { work: 2.5e6, share: 16 } as const;
+/** 10 microseconds; if there are more pieces than MANY, ten times as much. */
+const PIECE = 5e5;
+const MANY = 16;
 
 const grainOf = (items: number, work: number, together: number): number => {
-  const pieces = Math.max(1, Math.min(work / PIECE.work, Math.max(PIECE.share, work / (4 * PIECE.work))));
+  const pieces = Math.max(1, Math.min(work / PIECE, Math.max(MANY, work / (10 * PIECE))));
   return Math.max(1, Math.ceil(items / pieces / together) * together);
 };
 
-/** Rows for which it is worth packing the other factor once more, if there are so many pieces then. */
-const ROWS = { most: 256, least: 64, pieces: 4 } as const;
+/** Rows or columns for which it is worth packing the other factor once more, in so many pieces if there are enough. */
+const LINES = { most: 256, least: 64, pieces: 4 } as const;
 
 const grainOfProduct = (product: Product, work: number): number => {
-  const lines = countOf(product.batch) * countOf(product.rows);
-  const cheap = Math.ceil((lines * PIECE.work) / Math.max(work, 1));
-  const rows = Math.max(cheap, Math.min(ROWS.most, Math.max(ROWS.least, Math.ceil(lines / ROWS.pieces))));
-  const items = Math.ceil(rows / ROWS_TOGETHER);
+  const lines = countOf(product.batch) * countOf(product[product.split]);
+  const cheap = Math.ceil((lines * 4 * PIECE) / Math.max(work, 1));
+  const wanted = Math.max(cheap, Math.min(LINES.most, Math.max(LINES.least, Math.ceil(lines / LINES.pieces))));
+  const items = Math.ceil(wanted / TOGETHER[product.split]);
   const batch = itemsPerBatch(product);
   // Whole batches, or equal parts of one.
   return items >= batch ? Math.round(items / batch) * batch : Math.ceil(batch / Math.ceil(batch / items));
@@ -75,7 +76,7 @@ const inTurn = (name: string, inputs: number, first: number, { func, perLine }: 
   for (const bound of ["begin", "end"]) {
     const item = f.parameter(bound);
     const row = f.local("i32", "row");
-    f.get(item).i32(itemsPerBatch(product)).op("i32.rem_u").i32(ROWS_TOGETHER).op("i32.mul").set(row);
+    f.get(item).i32(itemsPerBatch(product)).op("i32.rem_u").i32(TOGETHER.rows).op("i32.mul").set(row);
     f.get(item).i32(itemsPerBatch(product)).op("i32.div_u").i32(rows).op("i32.mul").get(row).op("i32.add").i32(perLine).op("i32.mul");
   }
   f.op("call", func);

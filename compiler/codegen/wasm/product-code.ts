@@ -23,7 +23,7 @@ import { pack } from "./pack.ts";
 import { directRows, neighboursOf, planOf } from "./product-plan.ts";
 import type { Plan } from "./product-plan.ts";
 import type { Neighbours } from "./pack.ts";
-import { countOf, itemsPerBatch, ROWS_TOGETHER } from "./product.ts";
+import { countOf, itemsPerBatch, TOGETHER } from "./product.ts";
 import type { Axis, Product } from "./product.ts";
 
 const FLOAT = 4;
@@ -75,14 +75,14 @@ class ProductEmitter {
     const { batch, columns, depth, rows } = this.#product;
     const f = this.#f;
     const [out, a, b] = f.locals("i32", "base", 3) as [number, number, number];
-    const allColumns = this.#constants("column", countOf(columns));
     const allSteps = this.#constants("step", countOf(depth));
     this.#blocks("batch", this.#batches(), 1, (index) => {
-      const rowRange = this.#rows(index);
+      const rowRange = this.#range("rows", index);
+      const columnRange = this.#range("columns", index);
       this.#pointer(out, f.parameter("out"), 0, index, batch, "out");
       this.#pointer(a, f.parameter(`in${this.#product.a}`), this.#product.aStart, index, batch, "a");
       this.#pointer(b, f.parameter(`in${this.#product.b}`), this.#product.bStart, index, batch, "b");
-      this.#blocks("column", allColumns, this.#plan.columns, (firstColumn, width) => {
+      this.#blocks("column", columnRange, this.#plan.columns, (firstColumn, width) => {
         this.#table(firstColumn, width, TILE_COLUMNS, columns, { columnsB: "b", columnsOut: "out" });
         this.#blocks("step", allSteps, this.#plan.depth, (firstStep, steps) => {
           this.#table(firstStep, steps, 1, depth, { depthA: "a", depthB: "b" });
@@ -116,16 +116,18 @@ class ProductEmitter {
     return { first, limit };
   }
 
-  /** The rows of one batch that items from begin to end are. */
-  #rows(batch: LocalIndex): Range {
+  /** The rows or columns of one batch that items from begin to end are: all, unless they are what is split. */
+  #range(group: "rows" | "columns", batch: LocalIndex): Range {
     const f = this.#f;
-    const [first, limit] = f.locals("i32", "rows", 2) as [number, number];
+    const count = countOf(this.#product[group]);
+    if (group !== this.#product.split) return this.#constants(group, count);
+    const [first, limit] = f.locals("i32", group, 2) as [number, number];
     const within = (bound: "begin" | "end", to: LocalIndex, other: number, keep: "i32.gt_s" | "i32.lt_s"): void => {
-      f.get(f.parameter(bound)).get(batch).i32(itemsPerBatch(this.#product)).op("i32.mul").op("i32.sub").i32(ROWS_TOGETHER).op("i32.mul").tee(to).i32(other);
+      f.get(f.parameter(bound)).get(batch).i32(itemsPerBatch(this.#product)).op("i32.mul").op("i32.sub").i32(TOGETHER[group]).op("i32.mul").tee(to).i32(other);
       f.get(to).i32(other).op(keep).op("select").set(to);
     };
     within("begin", first, 0, "i32.gt_s");
-    within("end", limit, countOf(this.#product.rows), "i32.lt_s");
+    within("end", limit, count, "i32.lt_s");
     return { first, limit };
   }
 

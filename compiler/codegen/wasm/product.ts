@@ -33,14 +33,18 @@ export interface Product extends Readonly<Record<OutputGroup | "depth", readonly
   readonly b: number;
   readonly aStart: number;
   readonly bStart: number;
-  /** What can be computed apart from each other: ROWS_TOGETHER rows of one batch (the last of each batch may have fewer). */
+  /** What can be computed apart from each other, TOGETHER of them at a time (the last of each batch may be fewer): columns where
+   *  there are more of them and nothing remains to be done with whole rows. The other factor is packed for every piece. */
+  readonly split: "rows" | "columns";
+  /** So many of one batch, in all batches. */
   readonly items: number;
 }
 
-export const ROWS_TOGETHER = 4;
+/** A tile of rows; a line of the cache of columns. */
+export const TOGETHER = { rows: 4, columns: 16 } as const;
 
 /** Items in one batch. */
-export const itemsPerBatch = ({ rows }: Product): number => Math.ceil(countOf(rows) / ROWS_TOGETHER);
+export const itemsPerBatch = (product: Product): number => Math.ceil(countOf(product[product.split]) / TOGETHER[product.split]);
 
 export interface ProductKernel {
   readonly product: Product;
@@ -64,9 +68,15 @@ export const productOf = (kernel: Kernel): ProductKernel | null => {
   if (left.kind !== "load" || right.kind !== "load") return null;
   const found = contraction(pool, loops, sum.loops, kernel.inputs, left, right);
   if (found === null || !pays(found.product)) return null;
-  if (graph === sum) return { product: found.product, rest: null };
+  if (graph === sum) return { product: splitByColumns(found.product), rest: null };
   const own = pool.load(kernel.inputs.length, at);
   return { product: found.product, rest: restOf(pool, kernel, graph, new Map([sum, ...others].map((each) => [each, own])), linesOf(pool, found)) };
+};
+
+const splitByColumns = (product: Product): Product => {
+  if (countOf(product.columns) <= countOf(product.rows)) return product;
+  const split: Product = { ...product, split: "columns" };
+  return { ...split, items: countOf(product.batch) * itemsPerBatch(split) };
 };
 
 /** Copying both factors costs about as much as this many rows or columns. */
@@ -171,8 +181,8 @@ const contraction = (
   const group = (name: OutputGroup): readonly Axis[] => merge(outer.filter((index) => groupOf(index) === name).map(axisOf));
   const factors = { a: (swap ? right : left).input, b: (swap ? left : right).input, aStart: a.start, bStart: b.start };
   const groups = { batch: group("batch"), rows: group("rows"), columns: group("columns"), depth: merge(inner.map(axisOf)) };
-  const items = countOf(groups.batch) * Math.ceil(countOf(groups.rows) / ROWS_TOGETHER);
-  return { product: { ...factors, ...groups, items }, outer, groupOf, values };
+  const items = countOf(groups.batch) * Math.ceil(countOf(groups.rows) / TOGETHER.rows);
+  return { product: { ...factors, ...groups, split: "rows", items }, outer, groupOf, values };
 };
 
 /** A loop whose index is taken apart as floor(i / n) and i mod n is two: i = n · high + low. */
