@@ -1,13 +1,14 @@
 /** @file The main phase of attention's gradient. An item is a chunk of keys of one key head; for each block of keys in it, and
- *  each block of queries that sees some of them:
- *
- *      s = q k^T    t = d_o v^T    p, dS  (backward-weights.ts)    dv += p^T d_o    dk += dS^T q    dq of the chunk += dS k
+ *  each block of queries that sees some of them: two products for scores (backward-products.ts), the weights and the gradients of the
+ *  scores (backward-weights.ts), three products for gradients.
  *
  *  Keys and values are turned into panels once a block of keys; queries are read where they are, unless they have no whole
  *  panels of columns, or end within a tile: then a copy in scratch memory has. dk and dv of the block stay in scratch memory. */
 
-import { FLOAT, PANEL, TILE } from "./backward-plan.ts";
+import { FLOAT, TILE } from "./backward-plan.ts";
 import type { BackwardPlan, ScratchPart } from "./backward-plan.ts";
+import { emitProducts } from "./backward-products.ts";
+import type { Block } from "./backward-products.ts";
 import { addToBias, finishScores, hasPrologue, weightsOfBlock } from "./backward-weights.ts";
 import type { FunctionBuilder, LocalIndex } from "../builder.ts";
 import type { FunctionTable } from "../function-table.ts";
@@ -16,10 +17,6 @@ import { add, call, held, keep, less, max, min, modulo, of, or, over, stored, su
 import type { Int } from "./integers.ts";
 import { dropoutBlock, dropoutTable } from "./dropout.ts";
 import { moveRows, panelsOfRows } from "./row-moves.ts";
-import { columnsOf, rowsOf, tileProduct } from "./tile-product.ts";
-import type { TileStrides } from "./tile-product.ts";
-
-const BYTES = PANEL * FLOAT;
 
 /** Queries that see any of the keys first <= j < end: whole blocks of them, from the first to before the last. */
 export const queriesOf = ({ attrs: { causal, window }, sizes: { N, M }, rows }: BackwardPlan, first: Int, end: Int): { readonly first: Int; readonly end: Int } => {
@@ -203,64 +200,58 @@ class MainEmitter {
     return held(address);
   }
 
-  #product(strides: TileStrides, sum: boolean, ...operands: readonly [a: Int, b: Int, c: Int, panels: Int, tiles: Int, depth: Int]): void {
-    call(this.#f, this.#table.shared(() => tileProduct(strides, sum)), ...operands);
-  }
-
-  #block(block: KeyBlock, h: Int, i: Int): void {
-    const { has, keys, queryWidth, valueWidth, rows, sizes: { H, N, K, E } } = this.#plan;
-    const { b, count, k, partialAt } = block;
+  #block(keyBlock: KeyBlock, h: Int, i: Int): void {
+    const { attrs, has, queryWidth, valueWidth, rows, sizes: { H, N, M, K, E } } = this.#plan;
+    const { b, count, first, k, partialAt } = keyBlock;
     const height = this.#keep("rows", min(sub(of(N), i), of(rows)));
     const query = this.#keep("query", add(times(add(times(b, H), h), N), i));
-    const q = this.#queries("q", "q", query, height, K, queryWidth);
-    const dO = this.#queries("d_o", "dO", query, height, E, valueWidth);
-    const [weights, scores] = [this.#scratch("weights"), this.#scratch("scores")];
-    const panels = this.#keep("panels", over(add(count, of(PANEL - 1)), PANEL));
-    const keyTiles = this.#keep("tiles", over(add(count, of(TILE - 1)), TILE));
-    const rowTiles = this.#keep("tiles", over(add(height, of(TILE - 1)), TILE));
-    const blockRow = keys * FLOAT;
-    const inPanels = (width: number, padded: number): TileStrides => ({ ...rowsOf(padded * FLOAT), bStep: BYTES, bPanel: width * BYTES, cRow: blockRow });
-    const ofRows = (width: number): Pick<TileStrides, "bStep" | "bPanel" | "cRow"> => ({ bStep: width * FLOAT, bPanel: BYTES, cRow: width * FLOAT });
-    this.#product(inPanels(K, queryWidth), false, q, this.#scratch("keyPanels"), weights, panels, rowTiles, of(K));
-    this.#product(inPanels(E, valueWidth), false, dO, this.#scratch("valuePanels"), scores, panels, rowTiles, of(E));
-    this.#weights(block, h, i, query, height);
-    if (has("bias")) call(this.#f, this.#table.shared(() => addToBias(this.#plan)), scores, this.#biasAt("dbias", block, h, i), height, count);
-    this.#product({ ...columnsOf(blockRow), ...ofRows(valueWidth) }, true, weights, dO, this.#scratch("dv"), of(valueWidth / PANEL), keyTiles, height);
-    this.#product({ ...columnsOf(blockRow), ...ofRows(queryWidth) }, true, scores, q, this.#scratch("dk"), of(queryWidth / PANEL), keyTiles, height);
-    const partial = add(partialAt(h), times(i, queryWidth * FLOAT));
-    this.#product({ ...rowsOf(blockRow), ...ofRows(queryWidth) }, true, scores, k, partial, of(queryWidth / PANEL), rowTiles, count);
+    const block: Block = {
+      q: this.#queries("q", "q", query, height, K, queryWidth),
+      dO: this.#queries("d_o", "dO", query, height, E, valueWidth),
+      k, keyPanels: this.#scratch("keyPanels"), valuePanels: this.#scratch("valuePanels"),
+      weights: this.#scratch("weights"), scores: this.#scratch("scores"),
+      dq: this.#keep("partial", add(partialAt(h), times(i, queryWidth * FLOAT))), dk: this.#scratch("dk"), dv: this.#scratch("dv"),
+      rows: height, columns: count, diagonal: this.#keep("diagonal", sub(add(i, of(M - N)), first)),
+    };
+    const products = emitProducts(this.#plan, this.#f, this.#table, block);
+    const eitherWay = (write: (onDiagonal: boolean) => void): void => {
+      if (attrs.causal) this.#if(less(block.diagonal, sub(count, of(1))), () => write(true), () => write(false));
+      else write(false);
+    };
+    eitherWay(products.scores);
+    this.#weights(keyBlock, h, i, query, block);
+    if (has("bias")) call(this.#f, this.#table.shared(() => addToBias(this.#plan)), block.scores, this.#biasAt("dbias", keyBlock, h, i), height, count);
+    eitherWay(products.gradients);
   }
 
   #biasAt(base: "bias" | "dbias", { b, first }: KeyBlock, h: Int, i: Int): Int {
     return this.#pairAt(base, [this.#plan.biasB, this.#plan.biasH], [b, h, i, first]);
   }
 
-  #weights(block: KeyBlock, h: Int, i: Int, query: Int, height: Int): void {
+  #weights(keyBlock: KeyBlock, h: Int, i: Int, query: Int, { weights, scores, rows, columns, diagonal }: Block): void {
     const { has, attrs, keys, maskB, maskH, sizes: { H, N, M } } = this.#plan;
-    const { b, first, count, length } = block;
+    const { b, first, length } = keyBlock;
     const f = this.#f;
-    const [weights, scores] = [this.#scratch("weights"), this.#scratch("scores")];
     if (hasPrologue(this.#plan)) {
-      const beside = [...(has("bias") ? [this.#biasAt("bias", block, h, i)] : []), ...(has("mask") ? [this.#pairAt("mask", [maskB, maskH], [b, h, i, first])] : [])];
-      call(f, this.#table.shared(() => finishScores(this.#plan)), weights, ...beside, height, count);
+      const beside = [...(has("bias") ? [this.#biasAt("bias", keyBlock, h, i)] : []), ...(has("mask") ? [this.#pairAt("mask", [maskB, maskH], [b, h, i, first])] : [])];
+      call(f, this.#table.shared(() => finishScores(this.#plan)), weights, ...beside, rows, columns);
     }
-    const ofQuery = (base: string): Int => add(this.#p(base), times(query, FLOAT));
     const kept = attrs.dropout > 0 ? [this.#scratch("kept")] : [];
     for (const z of kept) {
       const draws = this.#table.shared(() => dropoutBlock({ N, M, rate: attrs.dropout, stride: keys * FLOAT }));
-      call(f, draws, z, this.#scratch("table"), add(times(b, H), h), i, first, height, count);
+      call(f, draws, z, this.#scratch("table"), add(times(b, H), h), i, first, rows, columns);
     }
-    const operands = [weights, scores, ofQuery("lse"), ofQuery("delta"), ...kept, height, up(count, TILE)];
-    const diagonal = add(i, of(M - N));
-    const end = add(first, count);
+    const ofQuery = (base: string): Int => add(this.#p(base), times(query, FLOAT));
+    const operands = [weights, scores, ofQuery("lse"), ofQuery("delta"), ...kept, rows, up(columns, TILE)];
+    const limit = sub(length, first);
     const masks = [
-      ...(attrs.causal ? [less(diagonal, sub(end, of(1)))] : []),
-      ...(attrs.window > 0 ? [less(first, add(add(diagonal, height), of(-attrs.window)))] : []),
-      ...(has("lengths") ? [less(length, end)] : []),
+      ...(attrs.causal ? [less(diagonal, sub(columns, of(1)))] : []),
+      ...(attrs.window > 0 ? [less(of(attrs.window), add(diagonal, rows))] : []),
+      ...(has("lengths") ? [less(limit, columns)] : []),
     ];
     const whole = (): void => call(f, this.#table.shared(() => weightsOfBlock(this.#plan, false)), ...operands);
-    if (masks.length === 0) return whole();
-    const some = (): void => call(f, this.#table.shared(() => weightsOfBlock(this.#plan, true)), ...operands, sub(diagonal, first), sub(length, first));
-    this.#if(masks.reduce(or), some, whole);
+    const some = (): void => call(f, this.#table.shared(() => weightsOfBlock(this.#plan, true)), ...operands, diagonal, limit);
+    if (masks.length === 0) whole();
+    else this.#if(masks.reduce(or), some, whole);
   }
 }

@@ -1,8 +1,8 @@
 /** @file The draws of attention's dropout, four entries at a time: z_ij of a block of pairs, by the generator of ir/random.ts.
  *
- *  A round needs two numbers that depend on the key alone. They (and constants that they meet) are computed once into a table (`dropoutTable`), four equal lanes each, so
- *  that a draw (`dropoutBlock`) loads them; what belongs there follows from the generator's own definition, by which the
- *  arithmetic here knows what is made of key and constants only. */
+ *  A round needs two numbers that depend on the key alone. They, and constants, are computed once into a table (`dropoutTable`),
+ *  four equal lanes each, so that a draw (`dropoutBlock`) loads them; what belongs there follows from the generator's own
+ *  definition, by which the arithmetic here knows what is made of key and constants only. */
 
 import { draw } from "../../../../ir/random.ts";
 import type { Arithmetic } from "../../../../ir/random.ts";
