@@ -77,6 +77,9 @@ const numeric =
     return value;
   };
 
+/** Beside `--backend`. */
+export const THREADS_HELP = "threads that compute, on wasm (default: as many as the machine runs at once)";
+
 export const wholeNumber = numeric("a whole number, 0 or more", (value) => Number.isSafeInteger(value) && value >= 0);
 export const positiveWhole = numeric("a whole number, 1 or more", (value) => Number.isSafeInteger(value) && value >= 1);
 export const positiveNumber = numeric("a number above 0", (value) => Number.isFinite(value) && value > 0);

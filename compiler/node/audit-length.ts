@@ -29,6 +29,7 @@ export interface AuditSettings {
   readonly draws: number;
   readonly seed: number;
   readonly backend: string;
+  readonly threads: number | undefined;
   readonly say: (message: string) => void;
 }
 
@@ -66,7 +67,7 @@ export const auditAt = async (task: LengthTask): Promise<LengthOutcome | string>
   if (sites.length === 0) throw new RuntimeError("SQ0613", `\`${module.name}\` has no attention that its loss depends on`, "an audit measures the gradient of attention");
   const parameters = task.parametersFor(paramsOf(module));
   if (typeof parameters === "string") return parameters;
-  const run = await runnable(module, settings.backend);
+  const run = await runnable(module, settings);
   const feeder = feederOf(run.program.entries[PROBE] as Entry, parameters, task);
   try {
     const exact = new ExactGradients(groupsOf(sites, Object.keys(parameters)));
@@ -164,7 +165,7 @@ const approximate = async (task: LengthTask, { kind, policy, rule, parameter }: 
   const gradient = await gradientModule(options, dims, rule === null ? [] : everywhere(rule));
   const missed = gradient.missed.map((message) => `${where}, ${message}`);
   if (!gradient.approximate) return { report: null, missed };
-  const run = await runnable(gradient.module, settings.backend);
+  const run = await runnable(gradient.module, settings);
   const random = run.func.params.some(({ role }) => role === "key");
   const noise = new GradientNoise(exact);
   try {

@@ -3,8 +3,6 @@
 
 import type { Func, Module } from "../../ir/core.ts";
 import type { AnyProgram, Executable } from "../../runtime/abi.ts";
-import { createExecutable } from "../../runtime/index.ts";
-import { installWebGpu } from "../../runtime/node/webgpu.ts";
 import { attention, attentionVjp } from "../../ir/ops/index.ts";
 import { rewriteAttentionBackward } from "../../passes/attention/rewrite-backward.ts";
 import { decompose } from "../../passes/decompose.ts";
@@ -18,10 +16,9 @@ import { probeOf } from "../audit/probe.ts";
 import type { Probe } from "../audit/probe.ts";
 import type { GivenRule } from "../check/index.ts";
 import { lowerTo } from "../driver.ts";
-import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
-import { resolveBackend, targetOf } from "./execute.ts";
+import { openBackend, resolveBackend, targetOf } from "./execute.ts";
 
 export type Dims = Readonly<Record<string, number>>;
 
@@ -73,13 +70,17 @@ export interface Runnable {
   readonly executable: Executable;
 }
 
+/** The backend, and its threads where they are given. */
+export interface Where {
+  readonly backend: string;
+  readonly threads: number | undefined;
+}
+
 /** A module of one function, ready to run. */
-export const runnable = async (module: Module, backend: string): Promise<Runnable> => {
+export const runnable = async (module: Module, { backend, threads }: Where): Promise<Runnable> => {
   const [func] = module.funcs;
   if (func === undefined) throw new Error("a module without functions");
   const name = resolveBackend(backend);
   const program = lowerTo(module, targetOf(name));
-  if (name === INTERPRETER) return { func, program, executable: interpreterExecutable(module) };
-  if (name === "gpujs:webgpu") await installWebGpu();
-  return { func, program, executable: await createExecutable(program, name) };
+  return { func, program, executable: await openBackend(name, threads, () => program, () => module) };
 };

@@ -18,8 +18,9 @@ import type { Dims } from "./audit-model.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { AUTO, programOf } from "./execute.ts";
+import type { BackendOptions } from "./execute.ts";
 
-export interface AuditOptions extends ModelOptions {
+export interface AuditOptions extends ModelOptions, BackendOptions {
   /** Parameters (safetensors), as `train --save` writes them; without one, the model as it starts. */
   readonly checkpoint?: string;
   /** Text files, folders or patterns; their last tenth is used. Without any, tokens are drawn. */
@@ -37,8 +38,6 @@ export interface AuditOptions extends ModelOptions {
   /** Sampled gradients a sequence and c; 2 unless given, 0 for statistics of heads only. */
   readonly draws?: number;
   readonly seed?: number;
-  /** Default: the best gpu.js mode of this machine. */
-  readonly backend?: string;
   /** Is told what has been done. */
   readonly onProgress?: (message: string) => void;
 }
@@ -92,7 +91,7 @@ export const audit = async (options: AuditOptions): Promise<AuditReport> => {
 
 /** The options that are about the model, without those of the audit. */
 const modelOf = (options: AuditOptions): ModelOptions => {
-  const { checkpoint: _1, data: _2, cs: _3, degrees: _4, lengths: _5, sequences: _6, headSequences: _7, draws: _8, seed: _9, backend: _10, onProgress: _11, ...model } = options;
+  const { checkpoint: _1, data: _2, cs: _3, degrees: _4, lengths: _5, sequences: _6, headSequences: _7, draws: _8, seed: _9, backend: _10, threads: _11, onProgress: _12, ...model } = options;
   return model;
 };
 
@@ -103,7 +102,7 @@ const costed = (tried: readonly Approximation[]): readonly Approximation[] => {
 };
 
 const settingsOf = (options: AuditOptions): AuditSettings => {
-  const { sequences = 24, draws = 2, headSequences = 8, seed = 0, backend = AUTO, onProgress = () => {} } = options;
+  const { sequences = 24, draws = 2, headSequences = 8, seed = 0, backend = AUTO, threads, onProgress = () => {} } = options;
   const [cs, degrees] = [ascending(options.cs ?? [8, 16, 27, 64]), ascending(options.degrees ?? [0, 1, 2, 4])];
   const wrong = [
     [sequences < 2, `${sequences} sequences have no variance: at least 2`],
@@ -112,7 +111,7 @@ const settingsOf = (options: AuditOptions): AuditSettings => {
     [degrees.some((degree) => !Number.isInteger(degree) || degree < 0 || degree > 12), "degrees are whole numbers from 0 to 12"],
   ].find(([is]) => is === true);
   if (wrong !== undefined) throw new RuntimeError("SQ0007", String(wrong[1]));
-  return { sequences, draws, cs, degrees, headSequences: Math.min(sequences, headSequences), seed, backend, say: onProgress };
+  return { sequences, draws, cs, degrees, headSequences: Math.min(sequences, headSequences), seed, backend, threads, say: onProgress };
 };
 
 const ascending = (numbers: readonly number[]): readonly number[] => [...new Set(numbers)].sort((a, b) => a - b);

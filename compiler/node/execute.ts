@@ -1,7 +1,8 @@
 /** @file A compiled model on a backend by name, the interpreter included. */
 
 import { createExecutable } from "../../runtime/index.ts";
-import type { Executable } from "../../runtime/abi.ts";
+import type { Module } from "../../ir/core.ts";
+import type { AnyProgram, Executable } from "../../runtime/abi.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
 import { missingWasm } from "../../runtime/wasm/executable.ts";
 import { installWebGpu } from "../../runtime/node/webgpu.ts";
@@ -25,11 +26,25 @@ export const programOf = <T extends Target = Target>(compiled: Compiled, target?
   throw new RuntimeError("SQ0706", "the pipeline stopped before the kernel stage, so there is nothing to run");
 };
 
+/** Where a model runs: fields of several options. */
+export interface BackendOptions {
+  /** Default: `auto`. */
+  readonly backend?: string;
+  /** Of the backend `wasm`. Default: as many as this machine runs at once. */
+  readonly threads?: number;
+}
+
 /** `auto`, `interpreter`, `wasm`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was
- *  named. */
-export const createBackend = async (compiled: Compiled, backend = AUTO): Promise<Executable> => {
+ *  named. Throws SQ0007 for a number of threads where the backend takes none. */
+export const createBackend = async (compiled: Compiled, backend?: string, threads?: number): Promise<Executable> => {
   const name = resolveBackend(backend);
-  if (name === INTERPRETER) return interpreterExecutable(compiled.gradient);
+  return openBackend(name, threads, () => programOf(compiled, targetOf(name)), () => compiled.gradient);
+};
+
+/** The same of any module, whose program is made where it is wanted. */
+export const openBackend = async (name: string, threads: number | undefined, program: () => AnyProgram, whole: () => Module): Promise<Executable> => {
+  if (name === INTERPRETER && threads !== undefined) throw new RuntimeError("SQ0007", `\`${name}\` takes no number of threads`, "only `wasm` does");
+  if (name === INTERPRETER) return interpreterExecutable(whole());
   if (name === "gpujs:webgpu") await installWebGpu();
-  return createExecutable(programOf(compiled, targetOf(name)), name);
+  return createExecutable(program(), name, threads === undefined ? {} : { threads });
 };

@@ -4,6 +4,7 @@ import type { Entry, HostTensor, InputPort, ProgramHead, Tensors } from "../../r
 import { initialParameters, keyFor, randomStream, scalar, zeros } from "../../runtime/index.ts";
 import { entryOf } from "../../runtime/validate.ts";
 import { createBackend, programOf, targetOf } from "./execute.ts";
+import type { BackendOptions } from "./execute.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { compare } from "./compare.ts";
@@ -12,7 +13,7 @@ import { readTensors, writeTensors } from "./tensor-files.ts";
 
 export type { Comparison } from "./compare.ts";
 
-export interface RunOptions extends ModelOptions {
+export interface RunOptions extends ModelOptions, BackendOptions {
   /** `forward`, `loss`, `grad` or `step`. */
   readonly entry: string;
   /** Tensors by name, or a safetensors file of them. Parameters that are not among them start as declared, from `seed`;
@@ -20,8 +21,6 @@ export interface RunOptions extends ModelOptions {
   readonly inputs?: string | Tensors;
   /** A safetensors file to write. */
   readonly outputs?: string;
-  /** Default: `auto`, the fastest of this machine. */
-  readonly backend?: string;
   readonly seed?: number;
   /** Another backend that must agree (`interpreter`). */
   readonly against?: string;
@@ -44,17 +43,17 @@ export const run = async (options: RunOptions): Promise<RunResult> => {
   const entry = entryOf(program, options.entry);
   const given = typeof options.inputs === "string" ? readTensors(options.inputs) : options.inputs;
   const inputs = completeInputs(program, entry, given, options.seed ?? 0);
-  const call = async (backend?: string): Promise<{ name: string; outputs: Tensors }> => {
-    const executable = await createBackend(compiled, backend);
+  const call = async (where: BackendOptions): Promise<{ name: string; outputs: Tensors }> => {
+    const executable = await createBackend(compiled, where.backend, where.threads);
     try {
       return { outputs: await executable.run(options.entry, inputs.all), name: executable.backend };
     } finally {
       executable.destroy();
     }
   };
-  const { outputs, name } = await call(options.backend);
+  const { outputs, name } = await call(options);
   if (options.outputs !== undefined) writeTensors(options.outputs, outputs);
-  const comparisons = options.against === undefined ? [] : compare(outputs, (await call(options.against)).outputs);
+  const comparisons = options.against === undefined ? [] : compare(outputs, (await call({ backend: options.against })).outputs);
   return { backend: name, outputs, drawn: inputs.drawn, comparisons };
 };
 

@@ -7,13 +7,13 @@ import { decodeParameters } from "../../runtime/train/state.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { createBackend, programOf, targetOf } from "./execute.ts";
+import type { BackendOptions } from "./execute.ts";
 
-export interface SampleOptions extends ModelOptions, SamplerOptions {
+export interface SampleOptions extends ModelOptions, BackendOptions, SamplerOptions {
   /** A safetensors file with the model's parameters: what `train` saves. */
   readonly checkpoint: string;
   /** Text to continue; an empty one counts as a line break. */
   readonly prompt?: string;
-  readonly backend?: string;
 }
 
 /** Pieces of text as they are drawn; bytes that are not valid UTF-8 show as U+FFFD.
@@ -22,7 +22,7 @@ export async function* sample(options: SampleOptions): AsyncGenerator<string, vo
   const compiled = await compileForOne(options);
   const program = programOf(compiled);
   const parameters = decodeParameters(program, readBytes(options.checkpoint));
-  const executable = await createBackend(compiled, options.backend);
+  const executable = await createBackend(compiled, options.backend, options.threads);
   const decoder = new TextDecoder();
   try {
     const prompt = new TextEncoder().encode(options.prompt ?? "");

@@ -11,13 +11,12 @@ import type { Compiled } from "../driver.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
 import { createBackend, programOf, targetOf } from "./execute.ts";
+import type { BackendOptions } from "./execute.ts";
 
-export interface TrainOptions extends ModelOptions, Partial<LoopOptions>, TrainFiles {
+export interface TrainOptions extends ModelOptions, BackendOptions, Partial<LoopOptions>, TrainFiles {
   /** Text files, folders or patterns (`src/**` + `/*.ts`); their bytes are the tokens. */
   readonly data: readonly string[];
   readonly steps: number;
-  /** Default: `auto`, the fastest of this machine. */
-  readonly backend?: string;
   readonly onStart?: (start: TrainStart) => void;
   readonly onProgress?: (progress: Progress, event: StepEvent) => void;
   /** When aborted: finish the step in hand, save, end. */
@@ -44,7 +43,7 @@ export const train = async (options: TrainOptions): Promise<TrainResult> => {
   const compiled = await compile({ ...options, target: targetOf(options.backend) });
   const program = programOf(compiled);
   const text = readText(options.data);
-  const executable = await createBackend(compiled, options.backend);
+  const executable = await createBackend(compiled, options.backend, options.threads);
   try {
     const outcome = await trainOn(compiled, program, executable, text, options);
     return { ...outcome, program, backend: executable.backend };

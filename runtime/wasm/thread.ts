@@ -61,7 +61,7 @@ export class Thread {
     this.#part = 0;
     this.#since = performance.now();
     this.#walk(plan);
-    this.#enter(0);
+    this.#enter(-1);
     Atomics.and(control, Thread.#RUN, ~Thread.#OPEN);
     this.#until(Thread.#RUN, (word) => (word & (Thread.#OPEN - 1)) === 0);
   }
@@ -160,7 +160,7 @@ export class Thread {
 
   /** The time since the last change of part belongs to the part before it. */
   #enter(part: number): void {
-    if (part === this.#part && part !== 0) return;
+    if (part === this.#part) return;
     const now = performance.now();
     const { seconds } = this.#setup;
     seconds[this.#part] = (seconds[this.#part] ?? 0) + (now - this.#since) / 1000;

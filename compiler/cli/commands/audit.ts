@@ -6,7 +6,7 @@ import { printAudit } from "../../audit/print.ts";
 import { audit } from "../../node/audit.ts";
 import { writeText } from "../../node/files.ts";
 import type { AddCommand } from "../command.ts";
-import { examples, modelOptions, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveWhole, THREADS_HELP, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 import { usageError } from "../exit.ts";
 
@@ -21,6 +21,7 @@ interface Flags extends ModelFlags {
   readonly draws?: number;
   readonly seed: number;
   readonly backend: string;
+  readonly threads?: number;
   readonly json?: string;
   readonly html?: string;
 }
@@ -51,6 +52,7 @@ export const addAudit: AddCommand = (program, io) => {
     .option("--draws <n>", "sampled gradients a sequence and c; 0: statistics of heads only (default: 2)", wholeNumber)
     .option("--seed <n>", "seed of sequences, draws and, without a checkpoint, parameters", wholeNumber, 0)
     .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--json <file>", "write everything as JSON there; - for stdout, in place of the tables")
     .option("--html <file>", "write one page with tables and charts there")
     .addHelpText("after", examples("audit model.sq --checkpoint model.safetensors --data texts/", "audit model.sq --data texts/ --c 8,27 --degree 2 --lengths 128,256,512 --json audit.json --html audit.html", "audit model.sq --checkpoint model.safetensors --data texts/ --attention-backward sus:c=25 --draws 4"))

@@ -15,7 +15,7 @@ import type { Timed } from "../../node/bench-point.ts";
 import { writeText } from "../../node/files.ts";
 import type { AddCommand } from "../command.ts";
 import { NumericError, usageError } from "../exit.ts";
-import { examples, modelOptions, positiveNumber, positiveWhole, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveNumber, positiveWhole, THREADS_HELP, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
 interface Flags extends ModelFlags {
@@ -56,7 +56,7 @@ export const addBench: AddCommand = (program, io) => {
     .option("--sweep <NAME=list>", "sizes of one dimension to repeat everything at, as T=512,1024,2048", sweep)
     .option("--forms <policies...>", "gradients of all attention to try, as exact 'sus(c: 25)' lowrank:degree=2 (default: what the model declares)")
     .option("--backend <name>", "auto (the fastest there is), wasm, gpujs, gpujs:cpu, … or interpreter", "auto")
-    .option("--threads <n>", "threads that compute, on wasm (default: as many as the machine runs at once)", positiveWhole)
+    .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--repeat <n>", "rounds; each measures everything once, and the peak of the machine (default: 9)", positiveWhole)
     .option("--warmup <n>", "calls before anything counts, at least (default: 2)", wholeNumber)
     .option("--seed <n>", "seed of parameters and arguments", wholeNumber, 0)

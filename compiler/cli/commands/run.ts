@@ -9,13 +9,14 @@ import { run } from "../../node/run.ts";
 import type { RunResult } from "../../node/run.ts";
 import { NumericError } from "../exit.ts";
 import type { Io } from "../io.ts";
-import { examples, modelOptions, positiveNumber, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveNumber, positiveWhole, THREADS_HELP, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
 interface Flags extends ModelFlags {
   readonly inputs?: string;
   readonly outputs?: string;
   readonly backend: string;
+  readonly threads?: number;
   readonly seed: number;
   readonly against?: string;
   readonly tolerance: number;
@@ -29,17 +30,19 @@ export const addRun: AddCommand = (program, io) => {
     .option("--inputs <file>", "safetensors: arguments by name, parameters by path; parameters left out start as declared")
     .option("--outputs <file>", "safetensors to write")
     .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--seed <n>", "seed of what is not given: parameters and, without --inputs, arguments", wholeNumber, 0)
     .option("--against <backend>", "run there too and compare; exit with 4 if an output differs by more than the tolerance")
     .option("--tolerance <x>", "largest relative error (Frobenius norms; against the largest gradient where one is zero) for --against", positiveNumber, 1e-4)
     .addHelpText("after", examples("run model.sq loss", "run model.sq grad --inputs in.safetensors --outputs out.safetensors --backend gpujs:cpu", "run model.sq grad --against interpreter --tolerance 1e-4"))
     .action(async (file: string, entry: string, flags: Flags) => {
-      const { inputs, outputs, against, backend, seed } = flags;
+      const { inputs, outputs, against, backend, threads, seed } = flags;
       const result = await run({
         ...modelOptions(file, flags),
         entry,
         backend,
         seed,
+        ...(threads === undefined ? {} : { threads }),
         ...(inputs === undefined ? {} : { inputs }),
         ...(outputs === undefined ? {} : { outputs }),
         ...(against === undefined ? {} : { against }),

@@ -2,7 +2,7 @@
 
 import type { AddCommand } from "../command.ts";
 import { sample } from "../../node/sample.ts";
-import { examples, modelOptions, positiveWhole, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveWhole, THREADS_HELP, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 import { InvalidArgumentError } from "commander";
 
@@ -14,6 +14,7 @@ interface Flags extends ModelFlags {
   readonly temperature: number;
   readonly topK?: number;
   readonly backend: string;
+  readonly threads?: number;
 }
 
 const temperature = (text: string): number => {
@@ -33,10 +34,11 @@ export const addSample: AddCommand = (program, io) => {
     .option("--top-k <k>", "draw only from the k likeliest bytes", positiveWhole)
     .option("--seed <n>", "seed of the draws", wholeNumber, 0)
     .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--threads <n>", THREADS_HELP, positiveWhole)
     .addHelpText("after", examples("sample model.sq --checkpoint model.safetensors", "sample model.sq --checkpoint model.safetensors --prompt \"Once\" --bytes 500 --temperature 0.7 --top-k 20"))
     .action(async (file: string, flags: Flags) => {
-      const { checkpoint, prompt, bytes, seed, topK, backend } = flags;
-      const options = { checkpoint, prompt, bytes, seed, backend, temperature: flags.temperature };
+      const { checkpoint, prompt, bytes, seed, topK, backend, threads } = flags;
+      const options = { checkpoint, prompt, bytes, seed, backend, temperature: flags.temperature, ...(threads === undefined ? {} : { threads }) };
       let before = prompt; // with the first piece: a run that fails at once writes nothing
       for await (const text of sample({ ...modelOptions(file, flags), ...options, ...(topK === undefined ? {} : { topK }) })) {
         io.out(before + text);

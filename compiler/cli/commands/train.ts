@@ -6,13 +6,14 @@ import { createProgressLine, duration } from "../../../runtime/node/index.ts";
 import { train } from "../../node/train.ts";
 import type { TrainOptions, TrainResult, TrainStart } from "../../node/train.ts";
 import { bytes as sizeOf } from "../../inspect/table.ts";
-import { examples, modelOptions, positiveNumber, positiveWhole, share, wholeNumber, withModelFlags } from "../options.ts";
+import { examples, modelOptions, positiveNumber, positiveWhole, share, THREADS_HELP, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
 
 interface Flags extends ModelFlags {
   readonly data: readonly string[];
   readonly steps: number;
   readonly backend: string;
+  readonly threads?: number;
   readonly seed: number;
   readonly save?: string;
   readonly saveEvery: number;
@@ -33,6 +34,7 @@ export const addTrain: AddCommand = (program, io) => {
     .requiredOption("--data <paths...>", "text files, folders or patterns")
     .requiredOption("--steps <n>", "steps in all, those before --resume included", positiveWhole)
     .option("--backend <name>", "auto (the fastest of this machine), wasm, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--seed <n>", "seed of parameters, batches and dropout", wholeNumber, 0)
     .option("--save <file>", "checkpoint (safetensors), replaced atomically")
     .option("--save-every <n>", "steps between checkpoints", positiveWhole, 100)
