@@ -74,6 +74,9 @@ const BLOCK_ROWS = 64;
 /** Between rows of positions, so that rows do not all fall into the same sets of a cache. */
 const GAP = 16;
 
+/** Bytes of the states of all segments, unless sequences alone have more. */
+const MOST_STATES = 2 ** 28;
+
 const upTo = (size: number, multiple: number): number => Math.ceil(size / multiple) * multiple;
 
 /** `degree` is that of the monomials, which is one more than that of P in a plugin gradient. */
@@ -85,27 +88,28 @@ export const planOf = (types: LowRankOperands<TensorType>, attrs: LowRankAttrs, 
   const chunk = [8, 16, 32].find((size) => size >= length) ?? LARGEST_CHUNK;
   const chunks = Math.ceil(length / chunk);
   const states = !ordered || chunks > 1;
-  const perSegment = Math.ceil(chunks / wantedSegments(ordered, B * G, chunks));
-  const segments = Math.ceil(chunks / perSegment);
   const baseRows = degree === 0 ? 1 : rankOf(K, degree - 1);
   const blocks = blocksOf(degree === 0 ? [] : runsOf(K, degree, attrs.scale), upTo(baseRows, 4));
   const last = blocks.at(-1);
+  const stateRows = last === undefined ? upTo(baseRows, 4) : last.start + upTo(last.rows, 4);
   const folded = E % 8 !== 0;
+  const width = folded ? upTo(E + 1, 8) : E + 4;
+  const perSegment = Math.ceil(chunks / wantedSegments(ordered, B * G, Math.min(chunks, Math.floor(MOST_STATES / (B * G * stateRows * width * FLOAT)))));
+  const segments = Math.ceil(chunks / perSegment);
   return {
     sizes, ordered, chunk, length, chunks, segments, perSegment, items: B * G * segments, states,
     summed: states && (!ordered || segments > 1),
     rowBytes: FLOAT * (chunk + GAP),
     degree, baseRows, blocks,
     baseRuns: Array.from({ length: Math.max(0, degree - 1) }, (_, p) => runsOf(K, p + 1, attrs.scale)),
-    stateRows: last === undefined ? upTo(baseRows, 4) : last.start + upTo(last.rows, 4),
-    keyWidth: upTo(K, 8), width: folded ? upTo(E + 1, 8) : E + 4, panels: Math.ceil(E / 8), folded,
+    stateRows, keyWidth: upTo(K, 8), width, panels: Math.ceil(E / 8), folded,
   };
 };
 
 /** Segments cost a pass more over an ordered sequence, so there are only as many as make work for four threads; without an order they
  *  cost nothing but memory. */
-const wantedSegments = (ordered: boolean, sequences: number, chunks: number): number =>
-  Math.min(chunks, Math.max(1, Math.ceil((ordered ? 4 : 16) / sequences)));
+const wantedSegments = (ordered: boolean, sequences: number, most: number): number =>
+  Math.max(1, Math.min(most, Math.ceil((ordered ? 4 : 16) / sequences)));
 
 /** The monomials of one degree, by variable, then by its exponent e in the head. */
 const runsOf = (width: number, degree: number, scale: number): readonly Run[] => {

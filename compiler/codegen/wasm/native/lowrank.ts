@@ -35,9 +35,9 @@ interface Kernel {
   readonly names: readonly string[];
 }
 
-/** States larger than this are left to the expansion, which has one for every chunk, but in buffers that can be spread. */
+/** Bytes. A thread has a state of its own; what is larger is left to the expansion. */
 const LARGEST_STATE = 2 ** 26;
-/** Tables are written by code. */
+/** A function writes the tables, word by word. */
 const MOST_MONOMIALS = 2 ** 16;
 
 const isTaken = (types: LowRankOperands<TensorType>, degree: number): boolean => {
@@ -121,7 +121,7 @@ const sumPhase = (kernel: Kernel, suffix: string, reverse: boolean): NativePhase
   const pieces = stateRows / 4;
   const emit = (name: string): WasmFunction => {
     const f = bodyOf(name, kernel, false);
-    const [item, offset, at, segment] = f.locals("i32", "item", 4) as [number, number, number, number];
+    const [item, offset, vector, at, segment] = f.locals("i32", "item", 5) as [number, number, number, number, number];
     const [sum, own] = f.locals("v128", "sum", 2) as [number, number];
     const eachSegment = (body: () => void): void => {
       f.get(offset).i32(reverse ? (segments - 1) * bytes : 0).op("i32.add").set(at);
@@ -134,7 +134,7 @@ const sumPhase = (kernel: Kernel, suffix: string, reverse: boolean): NativePhase
     f.while(item, () => f.get(f.parameter("end")), 1, () => {
       f.get(item).i32(pieces).op("i32.div_u").i32(segments * bytes).op("i32.mul").get(f.parameter("states")).op("i32.add");
       f.get(item).i32(pieces).op("i32.rem_u").i32(4 * width * FLOAT).op("i32.mul").op("i32.add").set(offset);
-      for (let i = 0; i < width; i++) {
+      f.repeat(vector, width, 1, () => {
         f.splat(0).set(sum);
         eachSegment(() => {
           f.get(at).op("v128.load", 2, 0).set(own);
@@ -143,7 +143,7 @@ const sumPhase = (kernel: Kernel, suffix: string, reverse: boolean): NativePhase
         });
         if (!ordered) eachSegment(() => f.get(at).get(sum).op("v128.store", 2, 0));
         f.advance(offset, 4 * FLOAT);
-      }
+      });
     });
     return f.finish(true);
   };
