@@ -15,7 +15,7 @@ const isSomething = (types: readonly TensorType[]): boolean =>
 /** Not with dropout, whose draws are made entry by entry. */
 export const wholeAttention = (types: readonly TensorType[], { dropout }: AttentionAttrs): boolean => dropout === 0 && isSomething(types);
 
-export const wholeAttentionVjp = (types: readonly TensorType[], { dropout }: AttentionAttrs): boolean => dropout === 0 && isSomething(types);
+export const wholeAttentionVjp = (types: readonly TensorType[]): boolean => isSomething(types);
 
 /** Nor with a bias, whose gradient has a number for every pair. */
 export const wholeSampledVjp = (types: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>

@@ -7,9 +7,8 @@
  *
  *  Chunks depend on shapes alone, and so do the bits of results. Temporaries have a row for each query and chunk. */
 
-import { attentionSizes, BACKWARD, backwardOperands } from "../../../../ir/ops/attention-attrs.ts";
+import { BACKWARD } from "../../../../ir/ops/attention-attrs.ts";
 import type { AttentionAttrs } from "../../../../ir/ops/attention-attrs.ts";
-import type { TensorType } from "../../../../ir/core.ts";
 import { emitBackwardMain, queriesOf } from "./backward-main.ts";
 import { backwardItems, backwardPlan, FLOAT, partialElements } from "./backward-plan.ts";
 import type { BackwardPlan } from "./backward-plan.ts";
@@ -21,9 +20,6 @@ import { add, call, held, keep, less, min, modulo, of, over, sub, times } from "
 import type { Int } from "./integers.ts";
 import type { NativeEmitter, NativePhase } from "./native.ts";
 import { alongRow, moveRows } from "./row-moves.ts";
-
-/** All but empty axes. */
-export const takesAttentionVjp = (operands: readonly TensorType[], attrs: AttentionAttrs): boolean => Object.values(attentionSizes(backwardOperands(operands, attrs))).every((size) => size > 0);
 
 const DELTA_ROWS = 256;
 
