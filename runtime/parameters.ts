@@ -5,7 +5,7 @@ import { randomStream, type RandomStream } from "./random.ts";
 import { elementCount, f32, zeros } from "./tensors.ts";
 
 /** All parameters by path. The same seed gives the same values, whatever the order or the backend. */
-export function initialParameters(program: ProgramHead, seed: number): Tensors {
+export function initialParameters(program: Pick<ProgramHead, "parameters">, seed: number): Tensors {
   return Object.fromEntries(program.parameters.map((spec) => [spec.name, initialParameter(spec, seed)]));
 }
 
