@@ -73,7 +73,7 @@ export const changeTable = ({ changes }: Comparison, sweep: string | null): Titl
     ...(sweep === null ? [] : [{ title: sweep, align: "right" as const }]),
     { title: "form" },
     { title: "what" },
-    ...["then", "now", "now/then", "of peaks"].map((title) => ({ title, align: "right" as const })),
+    ...["then", "now", "now/then", "beside peaks"].map((title) => ({ title, align: "right" as const })),
     { title: "" },
   ],
   rows: changes.map(({ result, before, ratio, normalised, beyond }) => [

@@ -11,6 +11,8 @@ export interface MeasureOptions {
   readonly warmup: number;
   /** Rounds. */
   readonly repeat: number;
+  /** Seconds on a steady clock that always runs: it bounds how long warming up may take. */
+  readonly wall: () => number;
 }
 
 export interface Measured {
@@ -44,11 +46,15 @@ const timeOf = async ({ run, now }: Subject, calls: number): Promise<number> => 
   return (now() - started) / calls;
 };
 
-/** How many calls a sample needs. */
-const warmUp = async (subject: Subject, { warmup }: MeasureOptions): Promise<number> => {
-  const { now } = subject;
-  const started = now();
-  let best = SAMPLE;
-  for (let done = 0; done < MOST_CALLS && (done < warmup || (warmup > 0 && now() - started < WARM)); done++) best = Math.min(best, await timeOf(subject, 1));
-  return Math.min(MOST_CALLS, Math.ceil(SAMPLE / Math.max(best, SAMPLE / MOST_CALLS)));
+/** How many calls a sample needs: what the subject's own clock says, unless that takes much longer on the wall. */
+const warmUp = async (subject: Subject, { warmup, wall }: MeasureOptions): Promise<number> => {
+  const started = wall();
+  let [own, whole] = [SAMPLE, WARM];
+  for (let done = 0; done < warmup || (warmup > 0 && wall() - started < WARM); done++) {
+    const before = wall();
+    own = Math.min(own, await timeOf(subject, 1));
+    whole = Math.min(whole, wall() - before);
+  }
+  const wanted = Math.ceil(SAMPLE / Math.max(own, SAMPLE / MOST_CALLS));
+  return Math.max(1, Math.min(wanted, Math.floor(WARM / Math.max(whole, WARM / MOST_CALLS))));
 };

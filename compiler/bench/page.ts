@@ -40,17 +40,22 @@ const pointOf = (size: number | null, { median, lower, upper }: Spread): readonl
 
 const slopeNote = (result: BenchResult, slopes: readonly BenchSlope[]): string => {
   const found = slopes.find((slope) => lineKey(slope) === lineKey(result));
-  return found === undefined ? result.form : `${result.form}: ${found.time.toFixed(2)}`;
+  return found === undefined ? result.form : `${result.form}, exponent ${found.time.toFixed(2)}`;
 };
 
-const byForm = (results: readonly BenchResult[], name: (first: BenchResult) => string, value: (result: BenchResult) => Spread | null, dashed = false): readonly Series[] =>
+const byForm = (results: readonly BenchResult[], name: (first: BenchResult) => string, value: (result: BenchResult) => Spread | null): readonly Series[] =>
   groupBy(results, ({ form }) => form).flatMap((line): Series[] => {
     const [first] = line;
-    return first === undefined ? [] : [{ name: name(first), dashed, points: line.flatMap((result) => { const spread = value(result); return spread === null ? [] : pointOf(result.size, spread); }) }];
+    const pointsOf = (result: BenchResult): readonly Point[] => {
+      const spread = value(result);
+      return spread === null ? [] : pointOf(result.size, spread);
+    };
+    return first === undefined ? [] : [{ name: name(first), points: line.flatMap(pointsOf) }];
   });
 
 /** Beside the name of each form the exponent of its line; the baseline is dashed. */
 const timeChart = (report: BenchReport, results: readonly BenchResult[], comparison: Comparison | null): Chart => {
+  const forms = [...new Set(results.map(({ form }) => form))];
   const shown = new Set(results.map(lineKey));
   const before = (comparison?.changes ?? []).map((change) => change.before).filter((result) => shown.has(lineKey(result)));
   const [first] = results;
@@ -58,7 +63,10 @@ const timeChart = (report: BenchReport, results: readonly BenchResult[], compari
     title: `Time of ${first === undefined ? "" : lineName(first, report.results)}`,
     x: axisOf(report),
     y: { label: "seconds a call", scale: "log" },
-    series: [...byForm(results, (result) => slopeNote(result, report.slopes), ({ seconds }) => seconds), ...byForm(before, ({ form }) => `${form}, before`, ({ seconds }) => seconds, true)],
+    series: [
+      ...byForm(results, (result) => slopeNote(result, report.slopes), ({ seconds }) => seconds),
+      ...byForm(before, ({ form }) => form, ({ seconds }) => seconds).map((line) => ({ ...line, name: `${line.name}, before`, dashed: true, like: forms.indexOf(line.name) })),
+    ],
   };
 };
 

@@ -47,7 +47,7 @@ export interface BenchOptions extends ModelOptions {
   readonly onProgress?: (message: string) => void;
 }
 
-interface Settings extends MeasureOptions {
+interface Settings extends Omit<MeasureOptions, "wall"> {
   readonly model: ModelOptions;
   readonly entries: readonly Timed[] | null;
   readonly sweep: string | null;
@@ -188,7 +188,7 @@ type Unplaced = Omit<BenchResult, "form" | "size">;
 
 const measurePoint = async (point: Point, peak: Peak | null, settings: Settings): Promise<{ readonly results: readonly Unplaced[]; readonly peaks: readonly number[] }> => {
   const beside: readonly Subject[] = peak === null ? [] : [{ run: peak.run, now: settings.now ?? wall }];
-  const measured = await measure([...beside, ...point.subjects], settings);
+  const measured = await measure([...beside, ...point.subjects], { ...settings, wall: settings.now ?? wall });
   const peaks = peak === null ? [] : (measured[0]?.samples ?? []).map((seconds) => peak.flops / seconds);
   const all = threadsOf(point.backend);
   const residentBytes = 1024 * process.resourceUsage().maxRSS;

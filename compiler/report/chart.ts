@@ -16,6 +16,8 @@ export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
   readonly dashed?: boolean;
+  /** The number of another line whose colour it has; its own unless given. */
+  readonly like?: number;
 }
 
 export interface Axis {
@@ -32,7 +34,10 @@ export interface Chart {
   readonly series: readonly Series[];
 }
 
-const [WIDTH, HEIGHT] = [640, 380];
+/** Wider where names are longer. */
+const [LEAST_WIDTH, HEIGHT] = [640, 380];
+/** Of a letter of a name, about. */
+const LETTER = 6.8;
 const FRAME = { left: 74, right: 480, top: 44, bottom: 330 } as const;
 /** Classes s0 … s6 have colours; further lines begin again. */
 const COLOURS = 7;
@@ -46,9 +51,10 @@ export const lineChart = ({ title, x, y, series }: Chart): string => {
   const up = scaleOf(y.scale, extent, FRAME.bottom, FRAME.top);
   // Lines over the same few steps stand beside each other, so that their error bars can be told apart.
   const beside = (i: number): number => (x.scale === "steps" ? (i - (series.length - 1) / 2) * 6 : 0);
-  const drawn = series.map((each, i) => ({ each, colour: `s${i % COLOURS}`, marks: marksOf(each, across, up, beside(i)) }));
+  const drawn = series.map((each, i) => ({ each, colour: `s${(each.like ?? i) % COLOURS}`, marks: marksOf(each, across, up, beside(i)) }));
+  const longest = Math.max(0, ...series.map(({ name }) => name.length));
   return picture(
-    WIDTH,
+    Math.max(LEAST_WIDTH, Math.ceil(FRAME.right + 20 + LETTER * longest)),
     HEIGHT,
     title,
     text(FRAME.left, 22, title, { class: "title" }),
