@@ -3,19 +3,11 @@
 import { describe, expect, it } from "vitest";
 import { nativeAttention, takesAttention } from "../../compiler/codegen/wasm/native/attention.ts";
 import { attention } from "../../ir/ops/index.ts";
-import { attentionExamples } from "../../ir/ops/attention-examples.ts";
 import type { AttentionAttrs, AttentionExtra } from "../../ir/ops/attention-attrs.ts";
 import type { TensorType } from "../../ir/core.ts";
 import { elements, tensor } from "../../ir/types.ts";
+import { casesOf, dataOf, source, typesOf } from "../numeric/support.ts";
 import { callOf, checkNative, runNative } from "./native-tools.ts";
-
-const generator = (seed: number): (() => number) => {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-};
 
 interface Case {
   readonly sizes: readonly [B: number, H: number, G: number, N: number, M: number, K: number, E: number];
@@ -27,7 +19,7 @@ interface Case {
 }
 
 const problem = ({ sizes: [B, H, G, N, M, K, E], attrs = {}, lengths, mask, bias }: Case, seed: number) => {
-  const random = generator(seed);
+  const random = source(seed);
   const size = (axes: string): number[] => [...axes].map((axis) => (axis === "1" ? 1 : { B, H, N, M }[axis] ?? 1));
   const types: TensorType[] = [tensor("f32", [B, H, N, K]), tensor("f32", [B, G, M, K]), tensor("f32", [B, G, M, E])];
   const extras: AttentionExtra[] = [];
@@ -50,13 +42,9 @@ const check = (each: Case, seed = 1): readonly Float32Array[] => {
   return checkNative(nativeAttention, call, data);
 };
 
-const examples = attentionExamples.filter(({ operands, attrs }) => takesAttention(operands.map(({ type }) => type), attrs));
-
-it.each(examples.map((example, i) => [i, example] as const))("example %i of the record", (_, { operands, attrs }) => {
-  const random = generator(2);
-  const data = operands.map(({ type, elements: kind, values }) =>
-    Float64Array.from({ length: elements(type) }, (_element, i) => values?.[i] ?? (kind === "bool" ? Number(random() < 0.5) : 2 * random() - 1)));
-  checkNative(nativeAttention, callOf(attention, operands.map(({ type }) => type), attrs), data);
+it.each(casesOf(attention))("$label", ({ op, example }) => {
+  expect(takesAttention(typesOf(example), example.attrs as AttentionAttrs)).toBe(true);
+  checkNative(nativeAttention, callOf(op, typesOf(example), example.attrs), dataOf(example));
 });
 
 describe("sizes", () => {
@@ -94,6 +82,14 @@ describe("masks", () => {
     expect(o?.subarray(0, 5 * 4)).toEqual(new Float32Array(20));
     expect(lse?.subarray(0, 5)).toEqual(new Float32Array(5));
   });
+});
+
+it("dropout", () => {
+  for (const [N, M] of [[40, 40], [19, 150]] as const) {
+    const { call, data } = problem({ sizes: [2, 4, 2, N, M, 4, 20], attrs: { causal: true } }, 4);
+    const types = [...call.operands, tensor("i32", [4])];
+    checkNative(nativeAttention, callOf(attention, types, { ...call.attrs, dropout: 0.3, extras: ["dropout_key"] }), [...data, Float64Array.of(7, 65535, 300, 40_000)]);
+  }
 });
 
 it("scores far apart neither overflow nor are lost", () => {

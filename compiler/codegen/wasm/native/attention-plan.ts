@@ -5,6 +5,7 @@ import { attentionSizes } from "../../../../ir/ops/attention-attrs.ts";
 import type { AttentionAttrs, AttentionExtra, AttentionSizes, Named } from "../../../../ir/ops/attention-attrs.ts";
 import type { TensorType } from "../../../../ir/core.ts";
 import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
+import { SAMPLE_BYTES } from "./sample.ts";
 
 /** Groups of a block: each key that is read serves so many. */
 const GROUPS = 2;
@@ -41,15 +42,18 @@ export interface Broadcast {
   readonly H: number;
 }
 
-/** record: what `RECORD` says.   q: [K][8], times the scale.   o: [E][8], before the division.   s: [M][8], scores, then their powers. */
-export type ScratchPart = "record" | "q" | "o" | "s";
+/** record: what `RECORD` says.   sample: what `SAMPLE` says (sample.ts).   q: [K][8], times the scale.   o: [E][8], before the division.
+ *  s: [M][8], scores, then their powers.   e: [M][8], the powers where the scores are still needed.   dropped: the powers of a chunk
+ *  of keys, times what dropout says. */
+const PARTS = ["record", "sample", "q", "o", "s", "e", "dropped"] as const;
+export type ScratchPart = (typeof PARTS)[number];
 
 /** Bytes in a group's record. Keys first <= j < end are visited, of which `open` <= j < `shut` are not masked for any row; `first`, `open`
  *  and `shut` are multiples of TILE. Then eight numbers each: the largest score, the total of powers (next to it), and what nobody reads. */
 export const RECORD = { first: 0, open: 4, shut: 8, end: 12, top: 32, total: 64, nowhere: 96 } as const;
 const RECORD_BYTES = 128;
 
-export const upTo = (size: number, unit: number): number => Math.ceil(size / unit) * unit;
+const upTo = (size: number, unit: number): number => Math.ceil(size / unit) * unit;
 
 const chunk = (width: number): number => Math.max(FEWEST_KEYS, Math.floor(CHUNK_BYTES / (width * FLOAT) / TILE) * TILE);
 
@@ -59,17 +63,34 @@ const pairsOf = ({ causal, window }: AttentionAttrs, { N, M }: AttentionSizes): 
   return window > 0 ? Math.min(all, N * window) : all;
 };
 
-export const attentionPlan = (types: Named<TensorType>, attrs: AttentionAttrs): AttentionPlan => {
+/** What is computed beside o and lse: a sample, perhaps with a control variate. */
+export type Extent = "alone" | "sampled" | "controlled";
+
+/** Each part for all groups, one after the other. */
+const laidOut = (bytes: AttentionPlan["bytes"], groups: number): { readonly at: AttentionPlan["at"]; readonly end: number } => {
+  let end = 0;
+  const at = Object.fromEntries(PARTS.map((part) => {
+    const start = end;
+    end = upTo(end + groups * bytes[part], 64);
+    return [part, start];
+  })) as AttentionPlan["at"];
+  return { at, end };
+};
+
+export const attentionPlan = (types: Named<TensorType>, attrs: AttentionAttrs, extent: Extent): AttentionPlan => {
   const sizes = attentionSizes(types);
   const { B, H, N, M, K, E } = sizes;
   const groups = Math.min(GROUPS, Math.ceil(N / LANES));
   const blocks = Math.ceil(N / (groups * LANES));
   const items = B * H * blocks;
   const work = B * H * pairsOf(attrs, sizes) * (2 * K + 2 * E + 16);
-  const bytes = { record: RECORD_BYTES, q: upTo(K * LANE_BYTES, 64), o: upTo(E * LANE_BYTES, 64), s: upTo(M, TILE) * LANE_BYTES + 64 };
-  const at = { record: 0, q: groups * bytes.record, o: 0, s: 0 };
-  at.o = at.q + groups * bytes.q;
-  at.s = at.o + groups * bytes.o;
+  const [scoreKeys, mixKeys] = [chunk(K), chunk(E)];
+  const all = upTo(M, TILE) * LANE_BYTES;
+  const bytes: AttentionPlan["bytes"] = {
+    record: RECORD_BYTES, sample: extent === "alone" ? 0 : SAMPLE_BYTES, q: K * LANE_BYTES, o: E * LANE_BYTES,
+    s: all, e: extent === "controlled" ? all : 0, dropped: attrs.dropout > 0 ? mixKeys * LANE_BYTES : 0,
+  };
+  const { at, end } = laidOut(bytes, groups);
   const broadcast = (name: "mask" | "bias"): Broadcast => {
     const [ownB = 1, ownH = 1] = types.maybe(name)?.shape ?? [];
     return { B: ownB, H: ownH };
@@ -77,6 +98,6 @@ export const attentionPlan = (types: Named<TensorType>, attrs: AttentionAttrs): 
   return {
     sizes, attrs, has: (extra) => attrs.extras.includes(extra), maskOf: broadcast("mask"), biasOf: broadcast("bias"),
     groups, blocks, items, work, grain: Math.max(1, Math.min(Math.floor(items / 16), Math.floor((GRAIN * items) / Math.max(work, 1)))),
-    scoreKeys: chunk(K), mixKeys: chunk(E), at, bytes, scratchBytes: at.s + groups * bytes.s,
+    scoreKeys, mixKeys, at, bytes, scratchBytes: end,
   };
 };
