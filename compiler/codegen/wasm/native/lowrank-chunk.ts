@@ -245,7 +245,7 @@ export class ChunkCode {
     for (let first = 0; first < this.plan.chunk; first += rows) body(first, rows);
   }
 
-  /** out[i][j] = a_i · b_j for j <= i in groups: `depth` elements of rows of `stride` floats with those of the rows `b`. */
+  /** out[i][j] = a_i · b_j, at least for j <= i: scores, or c_i · [v_j, 1]. */
   pairProducts(a: "q" | "c", b: "kT" | "vT", out: "scores" | "dScores"): void {
     const { rowBytes, keyWidth, width, sizes: { K, E } } = this.plan;
     const stride = FLOAT * (a === "q" ? keyWidth : width);
