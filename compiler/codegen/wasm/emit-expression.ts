@@ -29,6 +29,8 @@ interface Held {
   readonly local: LocalIndex;
   readonly kind: Kind;
   readonly width: Width;
+  /** An integer of one lane, by how much it grows to the next one. */
+  readonly stride?: number;
 }
 
 /** A `select` without a jump, if both sides are no dearer than this. */
@@ -40,6 +42,8 @@ const localType = (kind: Kind, width: Width): ValueType => (width === 4 ? "v128"
 export class ExpressionEmitter {
   readonly setting: Setting;
   readonly #names = new Map<string, Held>();
+  /** Vectors of results that are at hand. */
+  readonly #known = new Map<Expr, LocalIndex>();
   /** The vectors at hand, and which of their lanes a single value is for. */
   #view: LaneView | null;
   #lane = 0;
@@ -53,6 +57,13 @@ export class ExpressionEmitter {
     this.#names.set(name, { local, kind, width });
   }
 
+  /** Within `body`, four lanes of `expr` are in a local. */
+  withKnown(expr: Expr, local: LocalIndex, body: () => void): void {
+    this.#known.set(expr, local);
+    body();
+    this.#known.delete(expr);
+  }
+
   withoutLanes(body: () => void): void {
     this.#within(null, body);
   }
@@ -60,10 +71,20 @@ export class ExpressionEmitter {
   define(name: string, value: Expr, width: Width): void {
     const kind = this.setting.kinds.nameKind(name);
     const own = this.#widthOf(value, width);
+    const stride = own === 4 && kind === "i32" ? (this.#view?.stride(value) ?? null) : null;
+    if (stride !== null) return this.#defineAddress(name, value, stride);
     const local = this.setting.f.local(localType(kind, own), name);
     this.value(value, kind, own);
     this.setting.f.set(local);
     this.hold(name, local, kind, own);
+  }
+
+  /** Of an index that grows evenly from lane to lane, the first lane says all. */
+  #defineAddress(name: string, value: Expr, stride: number): void {
+    const local = this.setting.f.local("i32", name);
+    this.value(value, "i32", 1);
+    this.setting.f.set(local);
+    this.#names.set(name, { local, kind: "i32", width: 1, stride });
   }
 
   /** Defines what an expression names first; what remains. */
@@ -75,6 +96,11 @@ export class ExpressionEmitter {
 
   value(expr: Expr, want: Kind, width: Width): void {
     const { f } = this.setting;
+    const known = this.#known.get(expr);
+    if (known !== undefined && width === 4) {
+      f.get(known);
+      return convert(f, "f32", want, 4);
+    }
     if (width === 4 && this.#widthOf(expr, 4) === 1) {
       if (expr.kind === "const") return this.#constant(expr.value, want, 4);
       if (expr.kind === "load" && want === "f32") return this.#load(expr, "v128.load32_splat");
@@ -131,9 +157,10 @@ export class ExpressionEmitter {
     const held = this.#names.get(name);
     if (held === undefined) throw new InternalError(`${name} is used before it is computed`);
     f.get(held.local);
-    if (name === this.#view?.axis) {
-      if (width === 4) f.op("i32x4.splat").op("v128.const", ...new Uint8Array(Int32Array.of(0, 1, 2, 3).buffer)).op("i32x4.add");
-      else if (this.#lane > 0) f.i32(this.#lane).op("i32.add");
+    const stride = name === this.#view?.axis ? 1 : held.stride;
+    if (stride !== undefined) {
+      if (width === 4) f.op("i32x4.splat").op("v128.const", ...new Uint8Array(Int32Array.of(0, stride, 2 * stride, 3 * stride).buffer)).op("i32x4.add");
+      else if (this.#lane > 0) f.i32(this.#lane * stride).op("i32.add");
     } else if (width === 1 && held.width === 4) lane(f, held.kind, this.#lane);
     convert(f, held.kind, want, width);
   }
@@ -200,6 +227,23 @@ export class ExpressionEmitter {
     if (loop.extent > 0) f.repeat(index, loop.extent, 1, () => this.#accumulate(total, expr, kind, width));
     f.get(total);
     convert(f, kind, want, width);
+  }
+
+  /** totals[v] = fn over the loop of what `body` is for the vth vector; `vector(v)` moves the index there. The order is that of one. */
+  reduceVectors(expr: Expr & { kind: "reduce" }, totals: readonly LocalIndex[], vector: (v: number) => void): void {
+    const { f } = this.setting;
+    const loop = expr.loops[0] ?? { name: "", extent: 0 };
+    const index = f.local("i32", loop.name);
+    this.hold(loop.name, index, "i32");
+    for (const total of totals) {
+      this.#constant(expr.fn === "sum" ? 0 : Number.NEGATIVE_INFINITY, "f32", 4);
+      f.set(total);
+    }
+    f.repeat(index, loop.extent, 1, () =>
+      totals.forEach((total, v) => {
+        vector(v);
+        this.#accumulate(total, expr, "f32", 4);
+      }));
   }
 
   #accumulate(total: LocalIndex, { fn, body }: Expr & { kind: "reduce" }, kind: Kind, width: Width): void {

@@ -7,6 +7,7 @@
 
 import { InternalError } from "../../../ir/diagnostic.ts";
 import type { Expr, Kernel, Loop } from "../kernel.ts";
+import { childrenOf } from "../schedule.ts";
 import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
 import { ExpressionEmitter } from "./emit-expression.ts";
@@ -84,6 +85,15 @@ const elementOf = (body: Expr, depth: number): Expr => {
   throw new InternalError("a kernel without its axes");
 };
 
+type Sum = Expr & { kind: "reduce" };
+
+/** The outermost loops of an expression, walks and folds among them as sums of nothing. */
+const reductionsIn = (expr: Expr): readonly Sum[] => {
+  if (expr.kind === "reduce") return [expr];
+  if (expr.kind === "walk" || expr.kind === "fold") return [{ kind: "reduce", fn: "sum", loops: [], body: expr }];
+  return childrenOf(expr).flatMap(reductionsIn);
+};
+
 class NestEmitter {
   readonly #f: FunctionBuilder;
   readonly #axes: readonly Loop[];
@@ -138,9 +148,36 @@ class NestEmitter {
     const limit = (less: number): void => void (extent === null ? f.get(f.parameter("end")).i32(less).op("i32.sub") : f.i32(extent - less));
     if (extent === null) f.get(begin);
     else f.i32(0);
-    f.set(index).while(index, () => limit(LANES - 1), LANES, () => this.#store(body, LANES));
+    f.set(index);
+    const sum = this.#columnSum(body);
+    if (sum !== null) f.while(index, () => limit(LINE - 1), LINE, () => this.#line(body, sum, index));
+    f.while(index, () => limit(LANES - 1), LANES, () => this.#store(body, LANES));
     if (extent !== null && extent % LANES === 0) return;
     f.while(index, () => limit(0), 1, () => this.#emitter.withoutLanes(() => this.#store(body, 1)));
+  }
+
+  /** A sum down the columns: a turn reads a row's neighbouring elements. */
+  #columnSum(body: Expr): Sum | null {
+    const { kinds } = this.#emitter.setting;
+    const sums = reductionsIn(body);
+    const [sum] = sums;
+    if (body.kind === "let" || sum === undefined || sums.length > 1 || this.#lanes?.varies(sum.body) !== true) return null;
+    return sum.loops.length === 1 && (sum.loops[0]?.extent ?? 0) > 1 && kinds.kind(sum) === "f32" && reductionsIn(sum.body).length === 0 ? sum : null;
+  }
+
+  /** A line of the cache at a time, so that each is read once: as many partial sums as it has vectors. */
+  #line(body: Expr, sum: Sum, index: LocalIndex): void {
+    const f = this.#f;
+    const totals = f.locals("v128", sum.fn, LINE / LANES);
+    const start = f.local("i32", "start");
+    f.get(index).set(start);
+    const vector = (v: number): void => void f.get(start).i32(v * LANES).op("i32.add").set(index);
+    this.#emitter.reduceVectors(sum, totals, vector);
+    totals.forEach((total, v) => {
+      vector(v);
+      this.#emitter.withKnown(sum, total, () => this.#store(body, LANES));
+    });
+    f.get(start).set(index);
   }
 
   #store(body: Expr, width: Width): void {

@@ -4,6 +4,7 @@
  *  threads of a graphics card, loops may be any number and integer division is exact: axes stay as the model has them. */
 
 import { InternalError } from "../../../ir/diagnostic.ts";
+import type { ExprPool } from "../expr-pool.ts";
 import { joinOuter, mergedGraph, nestLoops } from "../flat-kernel.ts";
 import type { Expr, Kernel, KernelInput, Loop } from "../kernel.ts";
 import { childrenOf, schedule } from "../schedule.ts";
@@ -29,7 +30,8 @@ export interface NestOptions {
 
 export const loopNest = (kernel: Kernel, { placedAs, joined = false }: NestOptions = {}): LoopNest => {
   const { pool, inputs, ...merged } = mergedGraph(kernel);
-  const { axes, body } = joinOuter(pool, merged, joined ? countToJoin(merged.axes) : 0);
+  const { axes, body: divided } = joinOuter(pool, merged, joined ? countToJoin(merged.axes) : 0);
+  const body = withReciprocals(pool, divided, axes.at(-1)?.name ?? null);
   const place = placedAs === undefined ? null : indexIn(body, placedAs);
   // Storing an element depends on every axis, whether the element does or not: no loop over an axis leaves another.
   const store = pool.load(inputs.length, [nestLoops(pool, body), place ?? pool.constant(0), ...axes.map((axis) => pool.variable(axis.name))]);
@@ -37,6 +39,27 @@ export const loopNest = (kernel: Kernel, { placedAs, joined = false }: NestOptio
   const scheduled = schedule(pool, nest, []);
   const [element, at] = storedBy(scheduled, axes.length);
   return { inputs, axes, body: replaceStore(scheduled, axes.length, element), place: place === null ? null : at };
+};
+
+/** x / y = x · (1 / y) where y stays the same in the innermost loop around it, outside of which the quotient then is: one more
+ *  rounding, and a quarter of the time where a kernel does little else. */
+const withReciprocals = (pool: ExprPool, root: Expr, innermost: string | null): Expr => {
+  const done = new Map<Expr, Expr>();
+  const visit = (expr: Expr): Expr => {
+    const known = done.get(expr) ?? rebuilt(expr);
+    done.set(expr, known);
+    return known;
+  };
+  const rebuilt = (expr: Expr): Expr => {
+    if (expr.kind === "reduce") return pool.reduce(expr.fn, expr.loops, withReciprocals(pool, expr.body, expr.loops.at(-1)?.name ?? innermost));
+    if (expr.kind === "walk" || expr.kind === "fold") return expr;
+    const fresh = pool.map(expr, visit);
+    pool.suggest(fresh, pool.suggestion(expr));
+    if (fresh.kind !== "binary" || fresh.fn !== "div" || innermost === null || fresh.right.kind === "const") return fresh;
+    const varies = (side: Expr): boolean => pool.free(side).has(innermost);
+    return varies(fresh.left) && !varies(fresh.right) ? pool.binary("mul", fresh.left, pool.binary("div", pool.constant(1), fresh.right)) : fresh;
+  };
+  return visit(root);
 };
 
 /** All but the innermost at most: that one is for vectors. */
