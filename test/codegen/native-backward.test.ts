@@ -76,6 +76,11 @@ describe("sizes", () => {
   });
 });
 
+it("a window that ends one key before a whole block", () => {
+  check({ sizes: [1, 1, 1, 70, 70, 2, 2], masks: { window: 63 } });
+  check({ sizes: [1, 1, 1, 130, 130, 2, 2], masks: { causal: true, window: 127 } });
+});
+
 describe("chunks of keys", () => {
   it.each([{}, { causal: true }, { causal: true, window: 90 }, { window: 300 }])("%o", (masks) => {
     const problem = problemOf({ sizes: [1, 2, 1, 601, 701, 4, 8], masks });

@@ -7,7 +7,7 @@
 
 import { FLOAT, TILE } from "./backward-plan.ts";
 import type { BackwardPlan, ScratchPart } from "./backward-plan.ts";
-import { emitProducts } from "./backward-products.ts";
+import { productsOf } from "./backward-products.ts";
 import type { Block } from "./backward-products.ts";
 import { addToBias, finishScores, hasPrologue, weightsOfBlock } from "./backward-weights.ts";
 import type { FunctionBuilder, LocalIndex } from "../builder.ts";
@@ -213,7 +213,7 @@ class MainEmitter {
       dq: this.#keep("partial", add(partialAt(h), times(i, queryWidth * FLOAT))), dk: this.#scratch("dk"), dv: this.#scratch("dv"),
       rows: height, columns: count, diagonal: this.#keep("diagonal", sub(add(i, of(M - N)), first)),
     };
-    const products = emitProducts(this.#plan, this.#f, this.#table, block);
+    const products = productsOf(this.#plan, this.#f, this.#table, block);
     const eitherWay = (write: (onDiagonal: boolean) => void): void => {
       if (attrs.causal) this.#if(less(block.diagonal, sub(count, of(1))), () => write(true), () => write(false));
       else write(false);

@@ -38,67 +38,96 @@ export interface Block {
   readonly diagonal: Int;
 }
 
-type Product = (a: Int, b: Int, c: Int, panels: Int, tiles: Int, depth: Int) => void;
+/** Counts of the block in units of the register tile, and how its products are called. */
+interface Context {
+  readonly f: FunctionBuilder;
+  readonly block: Block;
+  /** Bytes of a row of the block. */
+  readonly blockRow: number;
+  readonly panels: Int;
+  readonly keyTiles: Int;
+  readonly rowTiles: Int;
+  readonly product: (strides: TileStrides, sum: boolean) => (a: Int, b: Int, c: Int, panels: Int, tiles: Int, depth: Int) => void;
+}
 
-export const emitProducts = (plan: BackwardPlan, f: FunctionBuilder, table: FunctionTable, block: Block): { readonly scores: (onDiagonal: boolean) => void; readonly gradients: (onDiagonal: boolean) => void } => {
-  const { keys, queryWidth, valueWidth, sizes: { K, E } } = plan;
-  const blockRow = keys * FLOAT;
-  const product = (strides: TileStrides, sum: boolean): Product => {
-    const index = table.shared(() => tileProduct(strides, sum));
-    return (...operands) => call(f, index, ...operands);
-  };
-  const panels = held(keep(f, "panels", over(add(block.columns, of(PANEL - 1)), PANEL)));
-  const keyTiles = held(keep(f, "tiles", over(add(block.columns, of(TILE - 1)), TILE)));
-  const rowTiles = held(keep(f, "tiles", over(add(block.rows, of(TILE - 1)), TILE)));
-  const each = (hint: string, count: Int, body: (index: Int) => void): void => {
-    const index = keep(f, hint, of(0));
-    f.while(index, () => count(f), 1, () => body(held(index)));
-  };
-  const positive = (count: Int, body: () => void): void => {
-    less(of(0), count)(f);
-    f.block("if", body);
-  };
-  /** C = A B^T, its columns the keys. */
-  const toScores = (onDiagonal: boolean, a: Int, b: Int, c: Int, width: number, padded: number): void => {
-    const run = product({ ...rowsOf(padded * FLOAT), bStep: PANEL_BYTES, bPanel: width * PANEL_BYTES, cRow: blockRow }, false);
-    if (!onDiagonal) return run(a, b, c, panels, rowTiles, of(width));
-    each("panel", panels, (panel) => {
-      const skipped = held(keep(f, "skipped", over(max(of(0), sub(times(panel, PANEL), block.diagonal)), TILE)));
-      const [aSkipped, cSkipped] = [padded, keys].map((row) => times(skipped, TILE * row * FLOAT)) as [Int, Int];
-      positive(sub(rowTiles, skipped), () =>
-        run(add(a, aSkipped), add(b, times(panel, width * PANEL_BYTES)), add(add(c, cSkipped), times(panel, PANEL_BYTES)), of(1), sub(rowTiles, skipped), of(width)));
-    });
-  };
-  const rowsAsB = (width: number): Pick<TileStrides, "bStep" | "bPanel" | "cRow"> => ({ bStep: width * FLOAT, bPanel: PANEL_BYTES, cRow: width * FLOAT });
-  /** C += A^T B, its rows the keys. */
-  const toKeys = (onDiagonal: boolean, a: Int, b: Int, c: Int, width: number): void => {
-    const run = product({ ...columnsOf(blockRow), ...rowsAsB(width) }, true);
-    if (!onDiagonal) return run(a, b, c, of(width / PANEL), keyTiles, block.rows);
-    each("tile", keyTiles, (tile) => {
-      const skipped = held(keep(f, "skipped", max(of(0), sub(times(tile, TILE), block.diagonal))));
-      const at = add(add(a, times(tile, TILE * FLOAT)), times(skipped, blockRow));
-      positive(sub(block.rows, skipped), () =>
-        run(at, add(b, times(skipped, width * FLOAT)), add(c, times(tile, TILE * width * FLOAT)), of(width / PANEL), of(1), sub(block.rows, skipped)));
-    });
-  };
-  /** C += A B, its rows the queries. */
-  const toQueries = (onDiagonal: boolean, a: Int, b: Int, c: Int, width: number): void => {
-    const run = product({ ...rowsOf(blockRow), ...rowsAsB(width) }, true);
-    if (!onDiagonal) return run(a, b, c, of(width / PANEL), rowTiles, block.columns);
-    each("tile", rowTiles, (tile) => {
-      const depth = held(keep(f, "depth", min(block.columns, add(times(tile, TILE), add(block.diagonal, of(TILE))))));
-      positive(depth, () => run(add(a, times(tile, TILE * blockRow)), b, add(c, times(tile, TILE * width * FLOAT)), of(width / PANEL), of(1), depth));
-    });
+export interface BlockProducts {
+  readonly scores: (onDiagonal: boolean) => void;
+  readonly gradients: (onDiagonal: boolean) => void;
+}
+
+/** Writes the counts now, the products when asked. */
+export const productsOf = ({ keys, queryWidth, valueWidth, sizes: { K, E } }: BackwardPlan, f: FunctionBuilder, table: FunctionTable, block: Block): BlockProducts => {
+  const whole = (count: Int, unit: number): Int => held(keep(f, "units", over(add(count, of(unit - 1)), unit)));
+  const context: Context = {
+    f, block, blockRow: keys * FLOAT,
+    panels: whole(block.columns, PANEL), keyTiles: whole(block.columns, TILE), rowTiles: whole(block.rows, TILE),
+    product: (strides, sum) => {
+      const index = table.shared(() => tileProduct(strides, sum));
+      return (...operands) => call(f, index, ...operands);
+    },
   };
   return {
     scores: (onDiagonal) => {
-      toScores(onDiagonal, block.q, block.keyPanels, block.weights, K, queryWidth);
-      toScores(onDiagonal, block.dO, block.valuePanels, block.scores, E, valueWidth);
+      toScores(context, onDiagonal, [block.q, block.keyPanels, block.weights], K, queryWidth);
+      toScores(context, onDiagonal, [block.dO, block.valuePanels, block.scores], E, valueWidth);
     },
     gradients: (onDiagonal) => {
-      toKeys(onDiagonal, block.weights, block.dO, block.dv, valueWidth);
-      toKeys(onDiagonal, block.scores, block.q, block.dk, queryWidth);
-      toQueries(onDiagonal, block.scores, block.k, block.dq, queryWidth);
+      toKeys(context, onDiagonal, [block.weights, block.dO, block.dv], valueWidth);
+      toKeys(context, onDiagonal, [block.scores, block.q, block.dk], queryWidth);
+      toQueries(context, onDiagonal, [block.scores, block.k, block.dq], queryWidth);
     },
   };
+};
+
+type Matrices = readonly [a: Int, b: Int, c: Int];
+
+const each = ({ f }: Context, hint: string, count: Int, body: (index: Int) => void): void => {
+  const index = keep(f, hint, of(0));
+  f.while(index, () => count(f), 1, () => body(held(index)));
+};
+
+const ifAny = ({ f }: Context, count: Int, body: () => void): void => {
+  less(of(0), count)(f);
+  f.block("if", body);
+};
+
+/** C = A B^T, rows the queries, columns the keys: B in panels of `width`, A in rows of `padded`. */
+const toScores = (context: Context, onDiagonal: boolean, [a, b, c]: Matrices, width: number, padded: number): void => {
+  const { f, block: { diagonal }, blockRow, panels, rowTiles } = context;
+  const product = context.product({ ...rowsOf(padded * FLOAT), bStep: PANEL_BYTES, bPanel: width * PANEL_BYTES, cRow: blockRow }, false);
+  if (!onDiagonal) return product(a, b, c, panels, rowTiles, of(width));
+  each(context, "panel", panels, (panel) => {
+    const above = held(keep(f, "above", over(max(of(0), sub(times(panel, PANEL), diagonal)), TILE)));
+    const below = sub(rowTiles, above);
+    const target = add(add(c, times(above, TILE * blockRow)), times(panel, PANEL_BYTES));
+    ifAny(context, below, () => product(add(a, times(above, TILE * padded * FLOAT)), add(b, times(panel, width * PANEL_BYTES)), target, of(1), below, of(width)));
+  });
+};
+
+/** Strides of B and C where both are rows of `width`. */
+const ofRows = (width: number): Pick<TileStrides, "bStep" | "bPanel" | "cRow"> => ({ bStep: width * FLOAT, bPanel: PANEL_BYTES, cRow: width * FLOAT });
+
+/** C += A^T B, rows the keys. */
+const toKeys = (context: Context, onDiagonal: boolean, [a, b, c]: Matrices, width: number): void => {
+  const { f, block: { rows, diagonal }, blockRow, keyTiles } = context;
+  const product = context.product({ ...columnsOf(blockRow), ...ofRows(width) }, true);
+  const panels = of(width / PANEL);
+  if (!onDiagonal) return product(a, b, c, panels, keyTiles, rows);
+  each(context, "tile", keyTiles, (tile) => {
+    const above = held(keep(f, "above", max(of(0), sub(times(tile, TILE), diagonal))));
+    const source = add(add(a, times(tile, TILE * FLOAT)), times(above, blockRow));
+    ifAny(context, sub(rows, above), () => product(source, add(b, times(above, width * FLOAT)), add(c, times(tile, TILE * width * FLOAT)), panels, of(1), sub(rows, above)));
+  });
+};
+
+/** C += A B, rows the queries. */
+const toQueries = (context: Context, onDiagonal: boolean, [a, b, c]: Matrices, width: number): void => {
+  const { f, block: { columns, diagonal }, blockRow, rowTiles } = context;
+  const product = context.product({ ...rowsOf(blockRow), ...ofRows(width) }, true);
+  const panels = of(width / PANEL);
+  if (!onDiagonal) return product(a, b, c, panels, rowTiles, columns);
+  each(context, "tile", rowTiles, (tile) => {
+    const depth = held(keep(f, "depth", min(columns, add(times(tile, TILE), add(diagonal, of(TILE))))));
+    ifAny(context, depth, () => product(add(a, times(tile, TILE * blockRow)), b, add(c, times(tile, TILE * width * FLOAT)), panels, of(1), depth));
+  });
 };
