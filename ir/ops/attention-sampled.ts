@@ -26,7 +26,7 @@ import { evaluateSampled, evaluateSampledVjp } from "./attention-sampled-evaluat
 import { sampledExamples, sampledVjpExamples } from "./attention-sampled-examples.ts";
 import { expandSampled } from "./attention-sampled-expand.ts";
 import { expandSampledVjp } from "./attention-sampled-vjp-expand.ts";
-import { wholeSampledVjp } from "./attention-whole.ts";
+import { wholeAttention, wholeSampledVjp } from "./attention-whole.ts";
 import { broadcastAlong, scaleBy, sumOver, zeros } from "./helpers.ts";
 
 /** o and lse of `attention`; kept i32 [B,H,N,S], the keys kept of each row, ascending, -1 in empty slots; weights, their w~;
@@ -51,6 +51,7 @@ export const attentionSampled: Op<readonly Value[], SampledAttrs> = defineOp({
     return operands.map((_, i) => [dq, dk, dv][i] ?? (attrs.extras[i - first] === "bias" ? dBias : null));
   },
   expand: expandSampled,
+  whole: wholeAttention,
   flops: sampledFlops,
   examples: sampledExamples,
 });

@@ -3,21 +3,17 @@
 import { rankOf } from "../approximation.ts";
 import type { TensorType } from "../core.ts";
 import { attentionSizes, namedBy } from "./attention-attrs.ts";
-import type { AttentionAttrs } from "./attention-attrs.ts";
 import { potential } from "./attention-lowrank-attrs.ts";
 import type { LowRankAttrs, LowRankVjpAttrs } from "./attention-lowrank-attrs.ts";
 import type { SampledAttrs } from "./attention-sampled-attrs.ts";
 
-/** Of q, k, v, which come first in all of them. */
+/** No axis of q, k, v, which come first in all of them, is empty. */
 const isSomething = (types: readonly TensorType[]): boolean =>
   Object.values(attentionSizes(namedBy(["q", "k", "v"], types))).every((size) => size > 0);
 
-/** Not with dropout, whose draws are made entry by entry. */
-export const wholeAttention = (types: readonly TensorType[], { dropout }: AttentionAttrs): boolean => dropout === 0 && isSomething(types);
+export const wholeAttention = isSomething;
 
-export const wholeAttentionVjp = (types: readonly TensorType[]): boolean => isSomething(types);
-
-/** Nor with a bias, whose gradient has a number for every pair. */
+/** Not with dropout, nor with a bias, whose gradient has a number for every pair. */
 export const wholeSampledVjp = (types: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
   dropout === 0 && !extras.includes("bias") && isSomething(types);
 

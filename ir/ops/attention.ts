@@ -11,7 +11,7 @@ import { attentionFlops, attentionVjpFlops } from "./attention-cost.ts";
 import { evaluateAttention, evaluateAttentionVjp } from "./attention-evaluate.ts";
 import { attentionExamples, attentionVjpExamples } from "./attention-examples.ts";
 import { expandAttention, expandAttentionVjp } from "./attention-expand.ts";
-import { wholeAttention, wholeAttentionVjp } from "./attention-whole.ts";
+import { wholeAttention } from "./attention-whole.ts";
 import { zeros } from "./helpers.ts";
 
 /** o = softmax(scale q k^T + bias, over unmasked keys) v,  lse = log sum exp of the same scores.
@@ -63,7 +63,7 @@ export const attentionVjp: Op<readonly Value[], AttentionAttrs> = defineOp({
   evaluate: evaluateAttentionVjp,
   vjp: "by-expansion",
   expand: expandAttentionVjp,
-  whole: wholeAttentionVjp,
+  whole: wholeAttention,
   flops: attentionVjpFlops,
   examples: attentionVjpExamples,
 });

@@ -1,7 +1,7 @@
 /** @file The native kernels by mnemonic. Which instances of an operation are kept whole for them, its record says. */
 
-import { attention, attentionLowrank, attentionVjp, attentionVjpLowrank, attentionVjpSampled } from "../../../../ir/ops/index.ts";
-import { nativeAttention } from "./attention.ts";
+import { attention, attentionLowrank, attentionSampled, attentionVjp, attentionVjpLowrank, attentionVjpSampled } from "../../../../ir/ops/index.ts";
+import { nativeAttention, nativeSampled } from "./attention.ts";
 import { emitAttentionVjp } from "./backward.ts";
 import { emitLowRank, emitLowRankVjp } from "./lowrank.ts";
 import type { NativeEmitter } from "./native.ts";
@@ -10,6 +10,7 @@ import { emitSampledVjp } from "./sampled-backward.ts";
 export const NATIVE: Readonly<Record<string, NativeEmitter>> = {
   [attention.mnemonic]: nativeAttention,
   [attentionVjp.mnemonic]: emitAttentionVjp,
+  [attentionSampled.mnemonic]: nativeSampled,
   [attentionVjpSampled.mnemonic]: emitSampledVjp,
   [attentionLowrank.mnemonic]: emitLowRank,
   [attentionVjpLowrank.mnemonic]: emitLowRankVjp,
