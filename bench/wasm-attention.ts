@@ -10,6 +10,7 @@ import { createPeak } from "../compiler/bench/peak.ts";
 import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
 import { FunctionTable } from "../compiler/codegen/wasm/function-table.ts";
 import { nativeAttention, nativeSampled } from "../compiler/codegen/wasm/native/attention.ts";
+import { emitAttentionVjp } from "../compiler/codegen/wasm/native/backward.ts";
 import { phaseName } from "../compiler/codegen/wasm/native/native.ts";
 import type { NativeEmitter } from "../compiler/codegen/wasm/native/native.ts";
 import { isViolation } from "../ir/core.ts";
@@ -81,9 +82,11 @@ const sampled = { ...exact, c: Number(values.c), sampler: "systematic", control:
 
 const problems = (n: number): readonly (readonly [string, Problem])[] => {
   const x = tensor("f32", [1, heads, n, width]);
+  const rows = tensor("f32", [1, heads, n]);
   return [
     ["forward", { op: sq.attention, emitter: nativeAttention, operands: [x, x, x], attrs: exact, perPair: 4 * width }],
     ["sampled forward", { op: sq.attentionSampled, emitter: nativeSampled, operands: [x, x, x, tensor("i32", [4])], attrs: sampled, perPair: 4 * width }],
+    ["backward", { op: sq.attentionVjp, emitter: emitAttentionVjp, operands: [x, x, x, x, rows, x], attrs: exact, perPair: 10 * width }],
   ];
 };
 
