@@ -1,7 +1,7 @@
 /** @file What must hold before anything is timed: attention and its gradient against loops in float64, training by the losses
  *  of the first steps from the same parameters on the same batches. */
 
-import type { AttentionTask } from "./contract.ts";
+import type { Action, AttentionTask } from "./contract.ts";
 import { attentionInputs } from "./inputs.ts";
 import { attentionByLoops, relativeError, type Reference } from "./reference.ts";
 import type { Opened, Side } from "./sides.ts";
@@ -35,13 +35,15 @@ export const referencesFor = (task: AttentionTask): References => {
   return new Map(headsOf(task).map((head) => [head, attentionByLoops(task, inputs, head)]));
 };
 
-/** The largest error over the heads of out, dq, dk, dv. */
-export const checkAttention = async ({ host, side }: Opened, references: References): Promise<readonly Check[]> => {
+const RESULTS: Readonly<Record<Action, readonly (keyof Reference)[]>> = { forward: ["out"], gradient: ["dq", "dk", "dv"], step: [] };
+
+/** The largest error over the heads of what an action gives. */
+export const checkAttention = async ({ host, side }: Opened, action: Action, references: References): Promise<readonly Check[]> => {
   const worst = new Map<string, number>();
   for (const [head, reference] of references) {
-    const results = await host.call<"results">({ call: "results", head });
-    for (const [what, expected] of Object.entries(reference)) {
-      const error = relativeError(decode(results[what] ?? ""), expected);
+    const results = await host.call<"results">({ call: "results", action, head });
+    for (const what of RESULTS[action]) {
+      const error = relativeError(decode(results[what] ?? ""), reference[what]);
       worst.set(what, Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(worst.get(what) ?? 0, error));
     }
   }

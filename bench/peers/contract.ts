@@ -28,7 +28,7 @@ export interface TrainingTask {
 
 export type Task = AttentionTask | TrainingTask;
 
-/** `forward`: out. `gradient`: out or the loss, and dq, dk, dv. `step`: a training step on the next batch. */
+/** `forward`: out. `gradient`: out or the loss of it, and dq, dk, dv. `step`: a training step on the next batch. */
 export type Action = "forward" | "gradient" | "step";
 
 export interface Setting {
@@ -47,8 +47,8 @@ export interface Session {
   readonly runtime: string;
   /** Runs to the end, nothing left in flight. The loss of a step; anything else returns 0. */
   run(action: Action): Promise<number>;
-  /** Attention only: out, dq, dk, dv. */
-  results(): Promise<Arrays>;
+  /** Attention only: out of `forward`; dq, dk, dv of `gradient`. */
+  results(action: Action): Promise<Arrays>;
 }
 
 export type Open = (task: Task, setting: Setting) => Promise<Session>;

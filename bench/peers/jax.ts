@@ -52,10 +52,10 @@ const openAttention = async (task: AttentionTask, setting: Setting): Promise<Ses
       tree.dispose(await jax.blockUntilReady(start(action)));
       return 0;
     },
-    results: async (): Promise<Arrays> => {
-      const out = forward(q.ref, k.ref, v.ref);
+    results: async (action): Promise<Arrays> => {
+      if (action === "forward") return { out: await fetch(forward(q.ref, k.ref, v.ref)) };
       const [, [dq, dk, dv]] = gradient(q.ref, k.ref, v.ref, r.ref) as readonly [JaxArray, readonly [JaxArray, JaxArray, JaxArray]];
-      return { out: await fetch(out), dq: await fetch(dq), dk: await fetch(dk), dv: await fetch(dv) };
+      return { dq: await fetch(dq), dk: await fetch(dk), dv: await fetch(dv) };
     },
   };
 };

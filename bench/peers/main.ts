@@ -73,4 +73,6 @@ for (const n of wholeNumbers("n", values.n || LENGTHS[workload]))
     process.stdout.write(`${printCase(task, threads, outcomes)}\nload ${loadavg().map((load) => load.toFixed(1)).join(" ")}\n\n`);
     if (values.json !== "") writeFileSync(values.json, `${JSON.stringify({ version: 1, processor: cpus()[0]?.model, processors: availableParallelism(), clock, rounds: options.rounds, cases }, null, 1)}\n`);
   }
-process.exit(cases.some(({ outcomes }) => outcomes.some(({ failure }) => failure?.startsWith("wrong: ") === true)) ? 1 : 0);
+const outcomes = cases.flatMap((one) => one.outcomes);
+const ran = outcomes.some(({ rounds }) => Object.keys(rounds).length > 0);
+process.exit(outcomes.some(({ wrong }) => wrong) || !ran ? 1 : 0);

@@ -17,7 +17,6 @@ type Feeds = Readonly<Record<string, OrtTensor>>;
 interface OrtSession {
   readonly inputNames: readonly string[];
   run(feeds: Feeds): Promise<Feeds>;
-  release(): Promise<void>;
 }
 
 interface Ort {
@@ -33,17 +32,16 @@ export const openOrt: Open = async (task, setting) => {
   ort.env.wasm.numThreads = setting.threads;
   if (inPage) ort.env.wasm.wasmPaths = `${setting.packages}${NAME}/dist/`;
   const tensors = tensorsOf(task, ort);
-  const run = sessionFor(task, ort, tensors);
+  const run = sessionsFor(task, ort, tensors);
   return {
     runtime: `onnxruntime-web ${await versionOf(setting, NAME)} (wasm)`,
     run: async (action) => {
       await run(action);
       return 0;
     },
-    results: async () => {
-      const { out } = await run("forward");
-      const grads = await run("gradient");
-      return Object.fromEntries(Object.entries({ ...grads, out }).map(([name, tensor]) => [name, (tensor as OrtTensor).data]));
+    results: async (action) => {
+      const outputs = await run(action);
+      return Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
     },
   };
 };
@@ -51,16 +49,17 @@ export const openOrt: Open = async (task, setting) => {
 const tensorsOf = (task: AttentionTask, { Tensor }: Ort): Feeds =>
   Object.fromEntries(Object.entries(attentionInputs(task)).map(([name, data]) => [name, new Tensor("float32", data, [task.heads, task.length, task.width])]));
 
-/** One session at a time: two would hold their scores together in 4 GiB. */
-const sessionFor = (task: AttentionTask, { InferenceSession }: Ort, tensors: Feeds) => {
-  let open: { readonly action: Action; readonly session: OrtSession } | null = null;
+/** A session for an action is made when it first runs, which is never timed, and stays. */
+const sessionsFor = (task: AttentionTask, { InferenceSession }: Ort, tensors: Feeds) => {
+  const open = new Map<Action, OrtSession>();
+  const create = async (action: Action): Promise<OrtSession> => {
+    const model = (action === "forward" ? forwardModel : gradientModel)(task);
+    const session = await InferenceSession.create(model, { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
+    open.set(action, session);
+    return session;
+  };
   return async (action: Action): Promise<Feeds> => {
-    if (open?.action !== action) {
-      await open?.session.release();
-      const model = (action === "forward" ? forwardModel : gradientModel)(task);
-      open = { action, session: await InferenceSession.create(model, { executionProviders: ["wasm"], graphOptimizationLevel: "all" }) };
-    }
-    const { session } = open;
+    const session = open.get(action) ?? (await create(action));
     return session.run(Object.fromEntries(session.inputNames.map((name) => [name, tensors[name] as OrtTensor])));
   };
 };

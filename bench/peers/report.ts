@@ -13,17 +13,18 @@ const spread = (rounds: readonly number[], digits: (value: number) => string): s
 
 const aligned = (rows: readonly (readonly string[])[]): string => {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join("   ").trimEnd()).join("\n");
+  return rows.map((row) => row.map((cell, column) => (column === 0 || column === row.length - 1 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join("   ").trimEnd()).join("\n");
 };
 
 const timesTable = (task: Task, outcomes: readonly Outcome[]): string => {
   const actions = ACTIONS[task.kind];
   const trained = task.kind === "training";
   const head = ["", ...actions.map((action) => TITLES[action]), ...(trained ? ["tokens/s"] : []), "what ran"];
-  const row = ({ name, rounds, runtime, failure }: Outcome): readonly string[] => {
+  const row = ({ name, rounds, runtime, failures }: Outcome): readonly string[] => {
     const cells = actions.map((action) => (rounds[action] === undefined ? "-" : spread(rounds[action], short)));
     const rate = trained ? [rounds.step === undefined ? "-" : short((1000 * task.length) / median(rounds.step))] : [];
-    return [name, ...cells, ...rate, failure === null ? runtime : `${runtime}${runtime === "" ? "" : ": "}${failure.split("\n")[0]}`];
+    const reasons = [...new Set(Object.values(failures).map((reason) => reason.split("\n")[0] ?? ""))];
+    return [name, ...cells, ...rate, [runtime, ...reasons].filter((part) => part !== "").join("; ")];
   };
   return aligned([head, ...outcomes.map(row)]);
 };

@@ -20,8 +20,8 @@ export type Call =
   | { readonly call: "open"; readonly adapter: AdapterName; readonly task: Task; readonly setting: Setting }
   /** Again and again until `milliseconds` have passed, at least `times` times. */
   | { readonly call: "run"; readonly action: Action; readonly times: number; readonly milliseconds: number; readonly clock: Clock }
-  /** The results of one head of attention. */
-  | { readonly call: "results"; readonly head: number };
+  /** What an action gives for one head of attention. */
+  | { readonly call: "results"; readonly action: Action; readonly head: number };
 
 export interface Runs {
   /** Of every run, by the clock that was asked for. */
@@ -71,7 +71,7 @@ export const createServer = (clocks: Clocks): ((call: Call) => Promise<Answer<ke
     const { session, task } = open;
     if (call.call === "run") return repeat(session, call, clocks[call.clock]);
     const size = task.kind === "attention" ? task.length * task.width : 0;
-    const all = await session.results();
+    const all = await session.results(call.action);
     return Object.fromEntries(Object.entries(all).map(([name, data]) => [name, encode(data.subarray(call.head * size, (call.head + 1) * size))]));
   };
   return async (call) => {

@@ -26,10 +26,10 @@ const openAttention = (task: AttentionTask, program: WasmProgram, executable: Ex
       await (action === "forward" ? forward() : gradient());
       return 0;
     },
-    results: async () => {
-      const [{ result }, grads] = [await forward(), await gradient()];
-      const data = (tensor: Tensors[string] | undefined): Float32Array => tensor?.data as Float32Array;
-      return { out: data(result), dq: data(grads["grad.q"]), dk: data(grads["grad.k"]), dv: data(grads["grad.v"]) };
+    results: async (action) => {
+      const outputs = action === "forward" ? await forward() : await gradient();
+      const named = action === "forward" ? { out: "result" } : { dq: "grad.q", dk: "grad.k", dv: "grad.v" };
+      return Object.fromEntries(Object.entries(named).map(([name, output]) => [name, outputs[output]?.data as Float32Array]));
     },
   };
 };
