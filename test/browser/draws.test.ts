@@ -1,12 +1,11 @@
 /** @file Random numbers for given counters, running sums and systematic samples on WebGL 2 and WebGPU, whose shaders must
- *  carry a number through a loop as JavaScript does. */
+ *  carry a number through a loop as JavaScript does, and on WebAssembly. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { generateProgram } from "../../compiler/codegen/program.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { cumsum, randomAt, sample } from "../../ir/ops/index.ts";
 import { tensor } from "../../ir/types.ts";
-import { moduleOf, rounded, tensorsFor, worst } from "../codegen/programs.ts";
+import { moduleOf, programFor, rounded, tensorsFor, worst } from "../codegen/programs.ts";
 import { makeFunc, namedInputs, source, toKernels } from "../numeric/support.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "./harness.ts";
 
@@ -39,10 +38,10 @@ describe.skipIf(missing !== null)("in Chromium", () => {
   beforeAll(async () => void (browser = await openBrowser()));
   afterAll(() => browser.close());
 
-  it.each(["gpujs:webgl2", "gpujs:webgpu"])("%s draws and keeps what the interpreter does", async (backend) => {
+  it.each(["gpujs:webgl2", "gpujs:webgpu", "wasm"])("%s draws and keeps what the interpreter does", async (backend) => {
     const module = toKernels(moduleOf(func));
     const data = inputs();
-    const outputs = await browser.runInBrowser(generateProgram(module), backend, "test", tensorsFor(func, data));
+    const outputs = await browser.runInBrowser(programFor(module, backend), backend, "test", tensorsFor(func, data));
     const { results } = interpret(func, namedInputs(data));
     const of = (name: string): readonly number[] => Array.from(outputs[name]!.data, Number);
     expect(of("r0")).toEqual([...results.get("r0")!]);

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { rolldown } from "rolldown";
-import type { Program, Tensors } from "../../runtime/abi.ts";
+import type { AnyProgram, ExecutableOptions, Tensors } from "../../runtime/abi.ts";
 import type { BackendReport } from "../../runtime/backends.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
 import { readSafetensors, writeSafetensors } from "../../runtime/safetensors.ts";
@@ -49,9 +49,9 @@ export interface BrowserRun {
 export interface BrowserSession {
   /** Outputs of one run of an entry point.
    *  @throws RuntimeError with the page's code and message. */
-  runInBrowser(program: Program, backend: string, entry: string, inputs: Tensors): Promise<Tensors>;
+  runInBrowser(program: AnyProgram, backend: string, entry: string, inputs: Tensors): Promise<Tensors>;
   /** The same with what ran and for how long, the entry run several times over. */
-  measureInBrowser(program: Program, backend: string, entry: string, inputs: Tensors, runs: number): Promise<BrowserRun>;
+  measureInBrowser(program: AnyProgram, backend: string, entry: string, inputs: Tensors, runs: number, options?: ExecutableOptions): Promise<BrowserRun>;
   probe(): Promise<BackendReport[]>;
   close(): Promise<void>;
 }
@@ -66,11 +66,20 @@ export async function withBrowser<T>(use: (session: BrowserSession) => Promise<T
   }
 }
 
+export interface BrowserSettings {
+  /** Headers that give the page SharedArrayBuffer; true unless given. */
+  readonly isolated?: boolean;
+  /** Without names and spaces, as pages are shipped; false unless given. */
+  readonly minified?: boolean;
+  /** Content-Security-Policy; none unless given. */
+  readonly policy?: string;
+}
+
 /** @throws Error when there is no Chromium: ask `browserMissing` first. */
-export async function openBrowser(): Promise<BrowserSession> {
+export async function openBrowser({ isolated = true, minified = false, policy }: BrowserSettings = {}): Promise<BrowserSession> {
   const executablePath = findChromium();
   if (executablePath === null) throw new Error("no Chromium found");
-  const server = await serve(await bundle());
+  const server = await serve(await bundle(minified), { ...(isolated ? ISOLATION : {}), ...(policy === undefined ? {} : { "Content-Security-Policy": policy }) });
   let browser: Browser | null = null;
   try {
     browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
@@ -86,9 +95,10 @@ export async function openBrowser(): Promise<BrowserSession> {
 }
 
 function session(page: Page, browser: Browser, server: Server): BrowserSession {
-  const measureInBrowser: BrowserSession["measureInBrowser"] = async (program, backend, entry, inputs, runs) => {
+  const measureInBrowser: BrowserSession["measureInBrowser"] = async (program, backend, entry, inputs, runs, options = {}) => {
     const encoded = Buffer.from(writeSafetensors(inputs)).toString("base64");
-    const request: PageRequest = { program, backend, entry, inputs: encoded, runs };
+    const sent = "wasm" in program ? { ...program, wasm: Buffer.from(program.wasm).toString("base64") } : program;
+    const request: PageRequest = { program: sent, backend, options, entry, inputs: encoded, runs };
     const answer = await page.evaluate((asked) => (globalThis as unknown as { subquad: PageApi }).subquad.run(asked), request);
     if ("code" in answer) throw new RuntimeError(answer.code, answer.message);
     const bytes = new Uint8Array(Buffer.from(answer.outputs, "base64"));
@@ -107,20 +117,22 @@ function session(page: Page, browser: Browser, server: Server): BrowserSession {
   };
 }
 
-async function bundle(): Promise<string> {
+async function bundle(minify: boolean): Promise<string> {
   const build = await rolldown({ input: new URL("./page.ts", import.meta.url).pathname, platform: "browser", logLevel: "silent" });
-  const { output } = await build.generate({ format: "esm", codeSplitting: false });
+  const { output } = await build.generate({ format: "esm", codeSplitting: false, minify });
   await build.close();
   return output[0].code;
 }
 
-function serve(script: string): Promise<Server> {
+/** What makes a page cross-origin isolated. */
+const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+
+function serve(script: string, headers: Readonly<Record<string, string>>): Promise<Server> {
   const server = createServer((request, response) => {
     const isScript = request.url === "/page.js";
     response.writeHead(200, {
       "Content-Type": isScript ? "text/javascript" : "text/html; charset=utf-8",
-      "Cross-Origin-Opener-Policy": "same-origin",
-      "Cross-Origin-Embedder-Policy": "require-corp",
+      ...headers,
     });
     response.end(isScript ? script : '<!doctype html><title>Subquad</title><script type="module" src="/page.js"></script>');
   });

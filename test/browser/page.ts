@@ -1,12 +1,14 @@
 /** @file What the page runs: programs on a backend of the browser. Tensors travel as safetensors in base64, because what
  *  crosses between Node and a page is JSON. */
 
-import type { Executable, Program } from "../../runtime/abi.ts";
+import type { Executable, ExecutableOptions, Program, WasmProgram } from "../../runtime/abi.ts";
 import { createExecutable, probeBackends, readSafetensors, writeSafetensors, type BackendReport } from "../../runtime/index.ts";
 
 export interface PageRequest {
-  readonly program: Program;
+  /** A module of WebAssembly travels in base64, too. */
+  readonly program: Program | (Omit<WasmProgram, "wasm"> & { readonly wasm: string });
   readonly backend: string;
+  readonly options: ExecutableOptions;
   readonly entry: string;
   readonly inputs: string;
   /** Runs of the entry, all but the last thrown away: buffers of earlier calls must not show through. */
@@ -23,10 +25,10 @@ export interface PageApi {
   probe(): Promise<BackendReport[]>;
 }
 
-async function run({ program, backend, entry, inputs, runs }: PageRequest): Promise<PageAnswer> {
+async function run({ program, backend, options, entry, inputs, runs }: PageRequest): Promise<PageAnswer> {
   let executable: Executable | null = null;
   try {
-    executable = await createExecutable(program, backend);
+    executable = await createExecutable("wasm" in program ? { ...program, wasm: decodeBase64(program.wasm) } : program, backend, options);
     const { tensors } = readSafetensors(decodeBase64(inputs));
     const start = performance.now();
     let outputs = await executable.run(entry, tensors);

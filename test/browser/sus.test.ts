@@ -1,5 +1,5 @@
 /** @file The same key keeps the same entries on every backend, but where a running sum, or an entry's number, is within float32
- *  rounding of the threshold that decides: the interpreter in float64, gpu.js in Node, and Chromium's WebGL 2 and WebGPU. */
+ *  rounding of the threshold that decides: the interpreter in float64, gpu.js in Node, and Chromium's WebGL 2, WebGPU and WebAssembly. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Data } from "../../ir/core.ts";
@@ -8,10 +8,11 @@ import { attentionSampled } from "../../ir/ops/index.ts";
 import { SAMPLING_SITE } from "../../ir/ops/attention-draw.ts";
 import { draw, NUMBERS, UNIT } from "../../ir/random.ts";
 import { tensor } from "../../ir/types.ts";
+import { lowerTo } from "../../compiler/driver.ts";
 import { createExecutable } from "../../runtime/backends.ts";
-import type { Program, Tensors } from "../../runtime/abi.ts";
-import { tensorsFor } from "../codegen/programs.ts";
-import { asData, programOf } from "../numeric/sus-kernels-support.ts";
+import type { AnyProgram, Tensors } from "../../runtime/abi.ts";
+import { moduleOf, tensorsFor } from "../codegen/programs.ts";
+import { asData } from "../numeric/sus-kernels-support.ts";
 import { key, problemOf } from "../numeric/sus-support.ts";
 import type { Problem } from "../numeric/sus-support.ts";
 import { makeFunc, namedInputs } from "../numeric/support.ts";
@@ -69,7 +70,7 @@ describe.each(["systematic", "bernoulli"] as const)("%s sampling", (sampler) => 
   const func = funcOf(p);
   const data = [repeated(p.q), repeated(p.k), repeated(p.v), KEY];
   const expected = interpret(func, namedInputs(data)).results.get("r0")!;
-  const program: Program = programOf(func);
+  const programOn = (backend: string): AnyProgram => lowerTo(moduleOf(func), backend === "wasm" ? "wasm" : "gpujs");
   const inputs: Tensors = tensorsFor(func, data);
 
   it("keeps something, and not everything", () => {
@@ -77,8 +78,8 @@ describe.each(["systematic", "bernoulli"] as const)("%s sampling", (sampler) => 
     expect(expected.filter((j) => j >= 0).length).toBeLessThan(HEADS * p.n * p.c);
   });
 
-  it.each(["gpujs:cpu", "gpujs:webasm"])("keeps the same on %s", async (backend) => {
-    const executable = await createExecutable(program, backend);
+  it.each(["gpujs:cpu", "gpujs:webasm", "wasm"])("keeps the same on %s", async (backend) => {
+    const executable = await createExecutable(programOn(backend), backend);
     const { r0 } = await executable.run("test", inputs);
     executable.destroy();
     expectSameDraw(p, expected, asData(r0?.data ?? []));
@@ -96,8 +97,8 @@ describe.each(["systematic", "bernoulli"] as const)("%s sampling", (sampler) => 
     beforeAll(async () => void (browser = await openBrowser()));
     afterAll(() => browser.close());
 
-    it.each(["gpujs:webgl2", "gpujs:webgpu"])("keeps the same on %s", async (backend) => {
-      const { r0 } = await browser.runInBrowser(program, backend, "test", inputs);
+    it.each(["gpujs:webgl2", "gpujs:webgpu", "wasm"])("keeps the same on %s", async (backend) => {
+      const { r0 } = await browser.runInBrowser(programOn(backend), backend, "test", inputs);
       expectSameDraw(p, expected, asData(r0?.data ?? []));
     });
   });

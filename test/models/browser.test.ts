@@ -1,4 +1,4 @@
-/** @file Whole gradients in a real browser: every example and the models of zoo/ on WebGL 2 and WebGPU, against the interpreter,
+/** @file Whole gradients in a real browser: every example and the models of zoo/ on WebGL 2, WebGPU and WebAssembly, against the interpreter,
  *  and the forms of attention's gradient on two of them. */
 
 import { readFileSync } from "node:fs";
@@ -38,14 +38,14 @@ describe.skipIf(missing !== null)("in Chromium", () => {
   const compare = async (backend: string, model: ModelCase, what: string, compiled: Compiled): Promise<void> => {
     const inputs = inputsFor(model, compiled, "grad");
     const started = performance.now();
-    const outputs = await browser.runInBrowser(programOf(compiled, "gpujs"), backend, "grad", inputs);
+    const outputs = await browser.runInBrowser(programOf(compiled, backend === "wasm" ? "wasm" : "gpujs"), backend, "grad", inputs);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const { name, error } = worstDeviation(outputs, evaluate(compiled.gradient, "grad", inputs));
     observed.push(`${backend} ${what}: ${error.toExponential(1)} (${name}), ${seconds} s`);
     expect(error).toBeLessThanOrEqual(1e-4);
   };
 
-  describe.each(["gpujs:webgl2", "gpujs:webgpu"])("%s", (backend) => {
+  describe.each(["gpujs:webgl2", "gpujs:webgpu", "wasm"])("%s", (backend) => {
     it.each(SHALLOW)("$name", async (model) => compare(backend, model, model.name, await compiledCase(model)));
 
     it.each(FORMS)("%s, %s", async (name, policy) => {
