@@ -4,11 +4,10 @@
  *      attention_<i>(q, k, v, …)     -> o, lse, and whatever else its gradient wants from it
  *      attention_vjp_<i>(q, …, d_o)  -> dq, dk, dv
  *
- *  A part computes what depends on its operands (a centre of the keys, d_o · o, the sum of two gradients), and constants; all
+ *  A part computes what depends on its operands (a centre of the keys, d_o · o, sums of two gradients), and constants; all
  *  else comes from `prepare`, so that the parts see what they see in the model. */
 
 import type { Func, Operation, Param, Result, Value } from "../../ir/core.ts";
-import { add } from "../../ir/ops/index.ts";
 import { liveOps } from "../../passes/edit.ts";
 
 export interface AttentionPart {
@@ -82,8 +81,8 @@ const partOf = (func: Func, index: number, operation: Operation, gradients: read
   const there = cut(func, operation.results, operands);
   const forwardValues = new Set(there.ops.flatMap(({ results }) => results));
   const incoming = gradients.flatMap(({ op, operands: given }) => given[op.operands.indexOf("d_o")] ?? []);
-  const { ops: sums, results: totals } = summed(func, gradients);
-  const back = cut(func, totals, new Set([...operands, ...incoming, ...varying(func, forwardValues)]), sums);
+  const { ops: after, results: totals } = finished(func, gradients);
+  const back = cut(func, totals, new Set([...operands, ...incoming, ...varying(func, forwardValues)]), after);
   const handed = new Set([...operation.results, ...back.inputs.filter((value) => forwardValues.has(value))]);
   const results = [...handed].map((value) => names.result(value));
   const backward: Func = { name: `attention_vjp_${index}`, params: back.inputs.map((value) => names.param(value)), ops: back.ops, results: totals.map((value, i) => ({ value, name: `d.${i}` })) };
@@ -94,11 +93,18 @@ const partOf = (func: Func, index: number, operation: Operation, gradients: read
   };
 };
 
-/** What the gradients' operations add up to, and the additions. */
-const summed = (func: Func, gradients: readonly Operation[]): { readonly ops: readonly Operation[]; readonly results: readonly Value[] } => {
+/** What is made of the gradients' operations where they stand in the source (sums of two, the gradient of a centre), and by which
+ *  operations. */
+const finished = (func: Func, gradients: readonly Operation[]): { readonly ops: readonly Operation[]; readonly results: readonly Value[] } => {
+  const given = varying(func);
+  const places = new Set(gradients.map(({ loc }) => loc));
   const known = new Set(gradients.flatMap(({ results }) => results));
   const left = new Set(known);
-  const ops = func.ops.filter((operation) => operation.op === add && operation.operands.every((value) => known.has(value)) && operation.results.every((value) => known.add(value)));
+  const ops = func.ops.filter(({ loc, operands, results }) => {
+    const own = places.has(loc) && operands.some((value) => known.has(value)) && operands.every((value) => known.has(value) || !given.has(value));
+    if (own) for (const value of results) known.add(value);
+    return own;
+  });
   for (const { operands, results } of ops) {
     for (const value of operands) left.delete(value);
     for (const value of results) left.add(value);

@@ -7,7 +7,7 @@ import { element, escape } from "../report/svg.ts";
 import { changeTable } from "./compare.ts";
 import type { Comparison } from "./compare.ts";
 import { benchHeader, benchTables, lineName } from "./print.ts";
-import type { BenchReport, BenchResult, BenchSlope, Spread } from "./schema.ts";
+import type { BenchReport, BenchResult, Spread } from "./schema.ts";
 import { attentionRatios, groupBy, lineKey } from "./slopes.ts";
 
 export const benchPage = (report: BenchReport, comparison: Comparison | null = null): string => {
@@ -38,22 +38,17 @@ const axisOf = (report: BenchReport): Chart["x"] => ({ label: report.sweep ?? ""
 
 const pointOf = (size: number | null, { median, lower, upper }: Spread): readonly Point[] => (size === null ? [] : [{ x: size, y: median, low: lower, high: upper }]);
 
-const slopeNote = (result: BenchResult, slopes: readonly BenchSlope[]): string => {
-  const found = slopes.find((slope) => lineKey(slope) === lineKey(result));
-  return found === undefined ? result.form : `${result.form}, exponent ${found.time.toFixed(2)}`;
-};
-
-const byForm = (results: readonly BenchResult[], name: (first: BenchResult) => string, value: (result: BenchResult) => Spread | null): readonly Series[] =>
+const byForm = (results: readonly BenchResult[], value: (result: BenchResult) => Spread | null): readonly Series[] =>
   groupBy(results, ({ form }) => form).flatMap((line): Series[] => {
     const [first] = line;
     const pointsOf = (result: BenchResult): readonly Point[] => {
       const spread = value(result);
       return spread === null ? [] : pointOf(result.size, spread);
     };
-    return first === undefined ? [] : [{ name: name(first), points: line.flatMap(pointsOf) }];
+    return first === undefined ? [] : [{ name: first.form, points: line.flatMap(pointsOf) }];
   });
 
-/** Beside the name of each form the exponent of its line; the baseline is dashed. */
+/** The baseline is dashed. */
 const timeChart = (report: BenchReport, results: readonly BenchResult[], comparison: Comparison | null): Chart => {
   const forms = [...new Set(results.map(({ form }) => form))];
   const shown = new Set(results.map(lineKey));
@@ -64,8 +59,8 @@ const timeChart = (report: BenchReport, results: readonly BenchResult[], compari
     x: axisOf(report),
     y: { label: "seconds a call", scale: "log" },
     series: [
-      ...byForm(results, (result) => slopeNote(result, report.slopes), ({ seconds }) => seconds),
-      ...byForm(before, ({ form }) => form, ({ seconds }) => seconds).map((line) => ({ ...line, name: `${line.name}, before`, dashed: true, like: forms.indexOf(line.name) })),
+      ...byForm(results, ({ seconds }) => seconds),
+      ...byForm(before, ({ seconds }) => seconds).map((line) => ({ ...line, name: `${line.name}, before`, dashed: true, like: forms.indexOf(line.name) })),
     ],
   };
 };
@@ -76,7 +71,7 @@ const shareChart = (report: BenchReport, results: readonly BenchResult[]): Chart
     title: `Share of the peak: ${first === undefined ? "" : lineName(first, report.results)}`,
     x: axisOf(report),
     y: { label: "FLOPs a second / peak", scale: "linear" },
-    series: byForm(results, ({ form }) => form, ({ share }) => share),
+    series: byForm(results, ({ share }) => share),
   };
 };
 

@@ -37,7 +37,7 @@ export interface Chart {
 /** Wider where names are longer. */
 const [LEAST_WIDTH, HEIGHT] = [640, 380];
 /** Of a letter of a name, about. */
-const LETTER = 6.8;
+const LETTER = 6.2;
 const FRAME = { left: 74, right: 480, top: 44, bottom: 330 } as const;
 /** Classes s0 … s6 have colours; further lines begin again. */
 const COLOURS = 7;
