@@ -65,10 +65,7 @@ const problemOf = (operands: readonly TensorType[], attrs: SampledAttrs): Sample
   };
 };
 
-/** Not with dropout, whose draws would have to be made anew for each entry, nor with a bias, whose gradient has a number for every pair. */
-export const takesSampledVjp = (_operands: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
-  dropout === 0 && !extras.includes("bias");
-
+/** Of the instances that `whole` of the record allows: neither dropout nor a bias. */
 export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
   const given = attrs as SampledAttrs;
   const problem = problemOf(operands, given);
