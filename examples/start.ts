@@ -10,9 +10,9 @@ const TEXT = "node_modules/typescript/lib/*.d.ts";
 
 const STEPS: readonly (readonly string[])[] = [
   ["compile", "examples/gpt.sq", "-o", "build/gpt"],
-  ["train", "examples/gpt.sq", "--data", TEXT, "--steps", "1500", "--backend", "wasm", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
-  ["sample", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--prompt", "interface ", "--bytes", "300", "--backend", "wasm"],
-  ["audit", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--data", TEXT, "--c", "4,8,16", "--sequences", "8", "--backend", "wasm", "--html", "build/audit.html"],
+  ["train", "examples/gpt.sq", "--data", TEXT, "--steps", "1500", "--save", "build/gpt.safetensors", "--log", "build/gpt.jsonl"],
+  ["sample", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--prompt", "interface ", "--bytes", "300"],
+  ["audit", "examples/gpt.sq", "--checkpoint", "build/gpt.safetensors", "--data", TEXT, "--c", "4,8,16", "--sequences", "8", "--html", "build/audit.html"],
 ];
 
 const quoted = (word: string): string => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`);
