@@ -60,7 +60,7 @@ const siteOf = ({ site, sites }: Pick<BenchResult, "site" | "sites">, all: reado
 };
 
 /** With the site where there are several kinds. */
-export const lineName = ({ entry, site }: Pick<BenchResult, "entry" | "site">, all: readonly Sited[]): string => (site !== null && hasKinds(all) ? `${entry}, ${site}` : entry);
+export const lineName = ({ entry, site }: Pick<BenchSlope, "entry" | "site">, all: readonly Sited[]): string => (site !== null && hasKinds(all) ? `${entry}, ${site}` : entry);
 
 const timeTable = ({ results, sweep }: BenchReport): TitledTable => ({
   title: "time of one call",

@@ -17,6 +17,9 @@ export interface Spread {
 export const ENTRIES = ["forward", "loss", "grad", "step", "attention forward", "attention backward"] as const;
 export type EntryName = (typeof ENTRIES)[number];
 
+/** The sum of both directions of attention, where they were timed. */
+export const BOTH = "attention, both";
+
 export interface BenchResult {
   readonly entry: EntryName;
   /** The first site of this attention; null for entry points. */
@@ -44,7 +47,7 @@ export interface BenchResult {
 
 /** Exponents of time and of operations in the size, by least squares on logarithms. */
 export interface BenchSlope {
-  readonly entry: EntryName;
+  readonly entry: EntryName | typeof BOTH;
   readonly site: string | null;
   readonly form: string;
   readonly from: number;
@@ -126,6 +129,6 @@ export const benchReport: Reader<BenchReport> = record<BenchReport>({
   sweep: orNull(text),
   peak: orNull(spread),
   results: list(result),
-  slopes: list(record<BenchSlope>({ entry: oneOf(...ENTRIES), site: orNull(text), form: text, from: number, to: number, time: signed, flops: signed })),
+  slopes: list(record<BenchSlope>({ entry: oneOf(...ENTRIES, BOTH), site: orNull(text), form: text, from: number, to: number, time: signed, flops: signed })),
   notes: list(text),
 });

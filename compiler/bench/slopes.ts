@@ -1,11 +1,12 @@
 /** @file Exponents of time in size, and ratios between what was measured in the same rounds. */
 
 import { logLogSlope } from "../audit/estimate.ts";
+import { BOTH } from "./schema.ts";
 import type { BenchResult, BenchSlope, Spread } from "./schema.ts";
 import { ratioOf } from "./statistics.ts";
 
 /** What one line of a chart is: an entry (at a site) with one form. */
-export const lineKey = ({ entry, site, form }: Pick<BenchResult, "entry" | "site" | "form">): string => JSON.stringify([entry, site, form]);
+export const lineKey = ({ entry, site, form }: Pick<BenchSlope, "entry" | "site" | "form">): string => JSON.stringify([entry, site, form]);
 
 /** Results with the same key, in the order of the first of each. */
 export const groupBy = <T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] => {
@@ -14,15 +15,29 @@ export const groupBy = <T>(items: readonly T[], key: (item: T) => string): reado
   return [...groups.values()];
 };
 
-/** For every line with two sizes or more. */
-export const slopesOf = (results: readonly BenchResult[]): readonly BenchSlope[] =>
-  groupBy(results.filter(({ size, seconds, flops }) => size !== null && seconds.median > 0 && flops > 0), lineKey).flatMap((line): BenchSlope[] => {
+interface Timed extends Pick<BenchSlope, "entry" | "site" | "form"> {
+  readonly size: number;
+  readonly time: number;
+  readonly flops: number;
+}
+
+/** For every line with two sizes or more, and for the sum of both directions of attention. */
+export const slopesOf = (results: readonly BenchResult[]): readonly BenchSlope[] => {
+  const timed = results.flatMap(({ entry, site, form, size, seconds, flops }): Timed[] => (size === null ? [] : [{ entry, site, form, size, time: seconds.median, flops }]));
+  return groupBy([...timed, ...sums(timed)].filter(({ time, flops }) => time > 0 && flops > 0), lineKey).flatMap((line): BenchSlope[] => {
     const [first] = line;
-    const sizes = line.map(({ size }) => size ?? Number.NaN);
+    const sizes = line.map(({ size }) => size);
     if (first === undefined || new Set(sizes).size < 2) return [];
-    const slope = (of: (result: BenchResult) => number): number => logLogSlope(line.map((result) => [result.size ?? Number.NaN, of(result)]));
+    const slope = (of: "time" | "flops"): number => logLogSlope(line.map((each) => [each.size, each[of]]));
     const { entry, site, form } = first;
-    return [{ entry, site, form, from: Math.min(...sizes), to: Math.max(...sizes), time: slope(({ seconds }) => seconds.median), flops: slope(({ flops }) => flops) }];
+    return [{ entry, site, form, from: Math.min(...sizes), to: Math.max(...sizes), time: slope("time"), flops: slope("flops") }];
+  });
+};
+
+const sums = (timed: readonly Timed[]): readonly Timed[] =>
+  groupBy(timed.filter(({ site }) => site !== null), ({ site, form, size }) => JSON.stringify([site, form, size])).flatMap((parts): Timed[] => {
+    const [forward, backward] = parts;
+    return forward === undefined || backward === undefined ? [] : [{ ...forward, entry: BOTH, time: forward.time + backward.time, flops: forward.flops + backward.flops }];
   });
 
 export interface AttentionRatio {

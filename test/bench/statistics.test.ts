@@ -39,6 +39,8 @@ describe("statistics", () => {
     const slopes = Object.fromEntries(madeUp().slopes.map(({ entry, form, time, flops }) => [`${form} ${entry}`, [time, flops]]));
     expect(slopes["exact attention forward"]?.[0]).toBeCloseTo(2, 10);
     expect(slopes["exact step"]?.[0]).toBeCloseTo(1.5, 10);
+    expect(slopes["exact attention, both"]?.[0]).toBeCloseTo(2, 10);
+    expect(slopes["sus(c: 25) attention, both"]?.[0]).toBeGreaterThan(1.8);
     expect(slopes["sus(c: 25) attention backward"]).toEqual([expect.closeTo(1, 10), expect.closeTo(1, 10)]);
   });
 

@@ -44,7 +44,7 @@ describe("a sweep over two forms", () => {
       expect(seconds.samples).toHaveLength(2);
       expect(Math.min(...seconds.samples, flops, arenaBytes, residentBytes, ...(share?.samples ?? [0]))).toBeGreaterThan(0);
     }
-    expect(report.slopes).toHaveLength(15);
+    expect(report.slopes).toHaveLength(18);
     expect(report.results.filter(({ tokens }) => tokens !== null).map(({ tokens }) => tokens)).toEqual([8, 16].flatMap((T) => Array<number>(9).fill(T)));
   });
 
