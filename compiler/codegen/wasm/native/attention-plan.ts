@@ -7,10 +7,11 @@ import type { TensorType } from "../../../../ir/core.ts";
 import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
 import { SAMPLE_BYTES } from "./sample.ts";
 
-/** Groups of a block: each key that is read serves so many. */
-const GROUPS = 2;
-/** Bytes of keys, and of values, that stay in a first-level cache while the groups of a block read them. */
-const CHUNK_BYTES = 16 * 1024;
+/** Groups of a block at most: each key that is read serves so many. Fewer where there would be too few items for threads. */
+const GROUPS = 4;
+const ITEMS = 16;
+/** Bytes of keys, and of values, that the groups of a block read one after the other while they are in a near cache. */
+const CHUNK_BYTES = 32 * 1024;
 const FEWEST_KEYS = 16;
 /** Operations that a thread should have between two visits to the counter of items. */
 const GRAIN = 2 ** 20;
@@ -66,6 +67,12 @@ const pairsOf = ({ causal, window }: AttentionAttrs, { N, M }: AttentionSizes): 
 /** What is computed beside o and lse: a sample, perhaps with a control variate. */
 export type Extent = "alone" | "sampled" | "controlled";
 
+const groupsOf = ({ B, H, N }: AttentionSizes): number => {
+  let groups = Math.min(GROUPS, Math.ceil(N / LANES));
+  while (groups > 1 && B * H * Math.ceil(N / (groups * LANES)) < ITEMS) groups = Math.ceil(groups / 2);
+  return groups;
+};
+
 /** Each part for all groups, one after the other. */
 const laidOut = (bytes: AttentionPlan["bytes"], groups: number): { readonly at: AttentionPlan["at"]; readonly end: number } => {
   let end = 0;
@@ -80,7 +87,7 @@ const laidOut = (bytes: AttentionPlan["bytes"], groups: number): { readonly at: 
 export const attentionPlan = (types: Named<TensorType>, attrs: AttentionAttrs, extent: Extent): AttentionPlan => {
   const sizes = attentionSizes(types);
   const { B, H, N, M, K, E } = sizes;
-  const groups = Math.min(GROUPS, Math.ceil(N / LANES));
+  const groups = groupsOf(sizes);
   const blocks = Math.ceil(N / (groups * LANES));
   const items = B * H * blocks;
   const work = B * H * pairsOf(attrs, sizes) * (2 * K + 2 * E + 16);

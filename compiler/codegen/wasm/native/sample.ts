@@ -5,8 +5,9 @@
  *  Without a control variate y are the powers of the scores, factor = c / total, unit = 1 / total, cap = 1 / c.
  *
  *  Systematic: x, at first the row's uniform number, grows by q from key to key, and a key is kept where floor(x) steps. Four keys
- *  are added at a time, and taken apart only if some row keeps one of them; then floor(x) is taken away from x, which
- *  is exact and leaves every sum below 5, so that no weight is lost in a long one.
+ *  are added at a time, and floor(x) taken away, which is exact and leaves every sum below 5, so that no weight is lost in
+ *  a long one. Where some of four rows keeps one of four keys is written to a list, without a branch that no processor could
+ *  predict; what is in the list is taken apart afterwards.
  *  Bernoulli: a number for each key, kept where it is below q. */
 
 import { SAMPLING_SITE } from "../../../../ir/ops/attention-draw.ts";
@@ -22,10 +23,16 @@ import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
 import { drawLanes, rowCounters } from "./sample-draw.ts";
 import type { Entries, RowCounters } from "./sample-draw.ts";
 
+/** Keys after which the list is emptied. */
+const LISTED = 256;
+/** Bytes of an entry: x before it (of four rows), where its y are, its first key, its first lane (in bytes). */
+const ENTRY = { before: 0, y: 16, key: 20, lane: 24 } as const;
+const ENTRY_BYTES = 32;
+
 /** Bytes of what a group of rows has while its sample is drawn, eight numbers each: the three above, then where a row's next slot and the end
- *  of its slots are in `kept`. */
-export const SAMPLE = { factor: 0, unit: 32, cap: 64, next: 96, end: 128 } as const;
-export const SAMPLE_BYTES = 192;
+ *  of its slots are in `kept`; then the list. */
+export const SAMPLE = { factor: 0, unit: 32, cap: 64, next: 96, end: 128, list: 192 } as const;
+export const SAMPLE_BYTES = SAMPLE.list + ((2 * LISTED) / TILE + 1) * ENTRY_BYTES;
 
 export interface SampleForm {
   readonly sizes: Entries;
@@ -64,21 +71,27 @@ export const rowsSample = (form: SampleForm, table: FunctionTable): WasmFunction
 
 type Parameter = (name: (typeof NAMES)[number]) => LocalIndex;
 
-/** For each bit: keep(the slot of its lane, its key, its y). Bit n is lane n mod 4 from `half` on, of key floor(n / 4) from `first` on. */
-const keepBits = (f: FunctionBuilder, p: Parameter, keeper: number, mask: LocalIndex, half: number): void => {
-  const [bit, lane] = f.locals("i32", "bit", 2) as [number, number];
+/** Four keys of four rows: pointer to the first y, its key, its first lane in bytes. */
+interface Place {
+  readonly y: LocalIndex;
+  readonly key: LocalIndex;
+  readonly lane: LocalIndex;
+}
+
+/** For each bit of the mask: sample_keep. Bit n is lane n mod 4, of key floor(n / 4). */
+const keepBits = (f: FunctionBuilder, p: Parameter, keeper: number, mask: LocalIndex, at: Place): void => {
+  const [bit, lane, key] = f.locals("i32", "bit", 3) as [number, number, number];
   f.block("loop", () => {
     f.get(mask).op("i32.ctz").set(bit).get(mask).get(mask).i32(1).op("i32.sub").op("i32.and").set(mask);
-    f.get(bit).i32(3).op("i32.and").i32(2).op("i32.shl").i32(half * FLOAT).op("i32.add").set(lane);
-    f.get(p("sample")).get(lane).op("i32.add").get(p("beside"));
-    f.get(p("first")).get(bit).i32(2).op("i32.shr_u").op("i32.add");
-    f.get(p("y")).get(bit).i32(2).op("i32.shr_u").i32(LANE_BYTES).op("i32.mul").op("i32.add").get(lane).op("i32.add").op("f32.load", 2, 0);
+    f.get(bit).i32(3).op("i32.and").i32(2).op("i32.shl").set(lane).get(bit).i32(2).op("i32.shr_u").set(key);
+    f.get(p("sample")).get(at.lane).op("i32.add").get(lane).op("i32.add").get(p("beside")).get(at.key).get(key).op("i32.add");
+    f.get(at.y).get(key).i32(LANE_BYTES).op("i32.mul").op("i32.add").get(lane).op("i32.add").op("f32.load", 2, 0);
     f.op("call", keeper).get(mask).op("br_if", 0);
   });
 };
 
-const probability = (f: FunctionBuilder, p: Parameter, byte: number, factor: Lanes, signed: boolean): Lanes => {
-  const y: Lanes = (g) => void g.get(p("y")).op("v128.load", 2, byte);
+const probability = (f: FunctionBuilder, pointer: LocalIndex, byte: number, factor: Lanes, signed: boolean): Lanes => {
+  const y: Lanes = (g) => void g.get(pointer).op("v128.load", 2, byte);
   return keep(f, "q", f32.smaller(f32.mul(signed ? f32.abs(y) : y, factor), f32.of(1)));
 };
 
@@ -86,63 +99,98 @@ const factorsOf = (f: FunctionBuilder, p: Parameter): readonly Lanes[] =>
   [0, 16].map((byte) => keep(f, "factor", (g) => void g.get(p("sample")).op("v128.load", 2, SAMPLE.factor + byte)));
 
 const systematic = (f: FunctionBuilder, p: Parameter, uniform: readonly Lanes[], signed: boolean, keeper: number): void => {
-  const [tail, mask] = f.locals("i32", "mask", 2) as [number, number];
-  // Whole tiles: no row keeps what has no weight.
-  f.get(p("end")).set(tail);
-  const left = f.local("i32", "tail_at");
-  f.get(p("y")).get(p("end")).get(p("first")).op("i32.sub").i32(LANE_BYTES).op("i32.mul").op("i32.add").set(left);
-  f.block("block", () => {
-    f.block("loop", () => {
-      f.get(tail).i32(TILE - 1).op("i32.and").op("i32.eqz").op("br_if", 1);
-      for (const byte of [0, 16]) f.get(left).splat(0).op("v128.store", 2, byte);
-      f.advance(tail, 1).advance(left, LANE_BYTES).op("br", 0);
-    });
-  });
+  const [stop, entry] = f.locals("i32", "list", 2) as [number, number];
+  clearTail(f, p);
   const factors = factorsOf(f, p);
-  const held = uniform.map((lanes) => {
+  const sums = uniform.map((lanes) => {
     const local = f.local("v128", "x");
     lanes(f);
     f.set(local);
     return local;
   });
-  f.while(p("first"), () => f.get(p("end")), TILE, () => {
-    const halves = held.map((x, half) => {
-      const [q0, q1, q2, q3] = [0, 1, 2, 3].map((t) => probability(f, p, t * LANE_BYTES + half * 16, factors[half] ?? f32.of(0), signed)) as [Lanes, Lanes, Lanes, Lanes];
-      const before: Lanes = (g) => void g.get(x);
-      const pair = keep(f, "pair", f32.add(q0, q1));
-      const after = keep(f, "after", f32.add(before, f32.add(pair, f32.add(q2, q3))));
-      return { x, half, before, after, partial: [f32.add(before, q0), f32.add(before, pair), f32.add(before, f32.add(pair, q2))] };
-    });
-    for (const { x, half, before, after, partial } of halves) {
-      after(f);
-      f.splat(1).op("f32x4.ge").op("v128.any_true");
-      f.block("if", () => {
-        const floors = [...partial, after].map((sum) => keep(f, "floor", f32.floor(sum)));
-        floors.forEach((floor, t) => {
-          f32.gt(floor, floors[t - 1] ?? f32.of(0))(f);
-          f.op("i32x4.bitmask");
-          if (t > 0) f.i32(4 * t).op("i32.shl").get(mask).op("i32.or");
-          f.set(mask);
-        });
-        f.get(mask);
-        f.block("if", () => keepBits(f, p, keeper, mask, 4 * half));
-        f32.sub(after, floors[3] ?? before)(f);
-        f.set(x);
-      }, () => {
-        after(f);
-        f.set(x);
+  f.block("block", () => {
+    f.block("loop", () => {
+      f.get(p("first")).get(p("end")).op("i32.ge_s").op("br_if", 1);
+      f.get(p("first")).i32(LISTED).op("i32.add").tee(stop).get(p("end")).get(stop).get(p("end")).op("i32.lt_s").op("select").set(stop);
+      f.get(p("sample")).i32(SAMPLE.list).op("i32.add").set(entry);
+      f.while(p("first"), () => f.get(stop), TILE, () => {
+        sums.forEach((x, half) => listTile(f, p, { x, half, factor: factors[half] ?? f32.of(0), entry, signed }));
+        f.advance(p("y"), TILE * LANE_BYTES);
       });
-    }
-    f.advance(p("y"), TILE * LANE_BYTES);
+      takeApart(f, p, entry, signed, keeper);
+      f.op("br", 0);
+    });
+  });
+};
+
+/** Whole tiles: what y has beyond the last key is 0, which no row keeps. */
+const clearTail = (f: FunctionBuilder, p: Parameter): void => {
+  const [key, at] = f.locals("i32", "tail", 2) as [number, number];
+  f.get(p("end")).set(key).get(p("y")).get(p("end")).get(p("first")).op("i32.sub").i32(LANE_BYTES).op("i32.mul").op("i32.add").set(at);
+  f.block("block", () => {
+    f.block("loop", () => {
+      f.get(key).i32(TILE - 1).op("i32.and").op("i32.eqz").op("br_if", 1);
+      for (const byte of [0, 16]) f.get(at).splat(0).op("v128.store", 2, byte);
+      f.advance(key, 1).advance(at, LANE_BYTES).op("br", 0);
+    });
+  });
+};
+
+interface Half {
+  /** The sums of four rows. */
+  readonly x: LocalIndex;
+  readonly half: number;
+  readonly factor: Lanes;
+  /** Where the next entry of the list goes. */
+  readonly entry: LocalIndex;
+  readonly signed: boolean;
+}
+
+/** x += the probabilities of four keys; an entry is written, and stays where floor(x) is not 0. */
+const listTile = (f: FunctionBuilder, p: Parameter, { x, half, factor, entry, signed }: Half): void => {
+  const [q0, q1, q2, q3] = [0, 1, 2, 3].map((t) => probability(f, p("y"), t * LANE_BYTES + half * 16, factor, signed)) as [Lanes, Lanes, Lanes, Lanes];
+  f.get(entry).get(x).op("v128.store", 2, ENTRY.before);
+  f.get(entry).get(p("y")).i32(half * 16).op("i32.add").op("i32.store", 2, ENTRY.y);
+  f.get(entry).get(p("first")).op("i32.store", 2, ENTRY.key);
+  f.get(entry).i32(half * 16).op("i32.store", 2, ENTRY.lane);
+  const after = keep(f, "after", f32.add((g) => void g.get(x), f32.add(f32.add(q0, q1), f32.add(q2, q3))));
+  const whole = keep(f, "whole", f32.floor(after));
+  f32.sub(after, whole)(f);
+  f.set(x).get(entry);
+  f32.gt(whole, f32.of(0))(f);
+  f.op("i32x4.bitmask").i32(0).op("i32.ne").i32(Math.log2(ENTRY_BYTES)).op("i32.shl").op("i32.add").set(entry);
+};
+
+/** Which of the keys of the entries before `limit` which rows keep: the same sums in the same order, with floor(x) after each key. */
+const takeApart = (f: FunctionBuilder, p: Parameter, limit: LocalIndex, signed: boolean, keeper: number): void => {
+  const [entry, y, key, lane, mask] = f.locals("i32", "listed", 5) as [number, number, number, number, number];
+  f.get(p("sample")).i32(SAMPLE.list).op("i32.add").set(entry);
+  f.while(entry, () => f.get(limit), ENTRY_BYTES, () => {
+    for (const [local, at] of [[y, ENTRY.y], [key, ENTRY.key], [lane, ENTRY.lane]] as const) f.get(entry).op("i32.load", 2, at).set(local);
+    const factor = keep(f, "factor", (g) => void g.get(p("sample")).get(lane).op("i32.add").op("v128.load", 2, SAMPLE.factor));
+    const before = keep(f, "before", (g) => void g.get(entry).op("v128.load", 2, ENTRY.before));
+    const [q0, q1, q2, q3] = [0, 1, 2, 3].map((t) => probability(f, y, t * LANE_BYTES, factor, signed)) as [Lanes, Lanes, Lanes, Lanes];
+    const pair = keep(f, "pair", f32.add(q0, q1));
+    const floors = [q0, pair, f32.add(pair, q2), f32.add(pair, f32.add(q2, q3))].map((sum) => keep(f, "floor", f32.floor(f32.add(before, sum))));
+    floors.forEach((floor, t) => {
+      f32.gt(floor, floors[t - 1] ?? f32.of(0))(f);
+      f.op("i32x4.bitmask");
+      if (t > 0) f.i32(4 * t).op("i32.shl").get(mask).op("i32.or");
+      f.set(mask);
+    });
+    f.get(mask);
+    f.block("if", () => keepBits(f, p, keeper, mask, { y, key, lane }));
   });
 };
 
 const bernoulli = (f: FunctionBuilder, p: Parameter, rows: readonly RowCounters[], number: (at: RowCounters) => Lanes, signed: boolean, keeper: number): void => {
   const mask = f.local("i32", "mask");
+  const [y, key, lane] = f.locals("i32", "at", 3) as [number, number, number];
+  const place: Place = { y, key, lane };
   const factors = factorsOf(f, p);
   f.while(p("first"), () => f.get(p("end")), 1, () => {
     rows.forEach(({ high, low }, half) => {
-      const q = probability(f, p, 16 * half, factors[half] ?? f32.of(0), signed);
+      const q = probability(f, p("y"), 16 * half, factors[half] ?? f32.of(0), signed);
       const j: Lanes = (g) => void g.get(p("first")).op("i32x4.splat");
       const at: Lanes = (g) => {
         low(g);
@@ -151,7 +199,10 @@ const bernoulli = (f: FunctionBuilder, p: Parameter, rows: readonly RowCounters[
       };
       f32.lt(number({ high, low: at }), q)(f);
       f.op("i32x4.bitmask").tee(mask);
-      f.block("if", () => keepBits(f, p, keeper, mask, 4 * half));
+      f.block("if", () => {
+        f.get(p("y")).i32(16 * half).op("i32.add").set(place.y).get(p("first")).set(place.key).i32(16 * half).set(place.lane);
+        keepBits(f, p, keeper, mask, place);
+      });
     });
     f.advance(p("y"), LANE_BYTES);
   });
