@@ -5,7 +5,7 @@
  *  items: one that the system does not run costs nothing but its help.
  *
  *  The class runs here and, as its own text, in workers, so that no bundler has to know of a second file. It may name nothing
- *  outside of itself. */
+ *  outside of itself: no static members either, which tsc reaches through a variable of the module. */
 
 import type { Plan, PlannedLaunch } from "./plan.ts";
 
@@ -26,14 +26,14 @@ export const CONTROL_WORDS = 512;
 export class Thread {
   // Words of `control`, in cache lines of their own.
   /** Number of the run · 512 + open · 256 + workers that take part. */
-  static readonly #RUN = 0;
+  readonly #RUN = 0;
   /** Launches before this one are complete. */
-  static readonly #PHASE = 32;
+  readonly #PHASE = 32;
   /** 0, or 1 + the length of the reason why a thread failed, whose characters follow. */
-  static readonly #FAILED = 64;
-  static readonly #OPEN = 256;
+  readonly #FAILED = 64;
+  readonly #OPEN = 256;
   /** Turns of waiting before the system is asked to wake this thread: some ten microseconds. */
-  static readonly #SPINS = 5000;
+  readonly #SPINS = 5000;
 
   readonly #setup: ThreadSetup;
   /** By plan, the arguments of every launch; begin and end are filled in before each call. */
@@ -48,10 +48,10 @@ export class Thread {
   /** Lets the threads that are told of the run take part in it: before they are told. Returns the run's number. */
   open({ counters }: Plan): number {
     const { control } = this.#setup;
-    const run = (Atomics.load(control, Thread.#RUN) >>> 9) + 1 & 0x3fffff;
+    const run = (Atomics.load(control, this.#RUN) >>> 9) + 1 & 0x3fffff;
     counters.fill(0);
-    Atomics.store(control, Thread.#PHASE, 0);
-    Atomics.store(control, Thread.#RUN, run * 512 + Thread.#OPEN);
+    Atomics.store(control, this.#PHASE, 0);
+    Atomics.store(control, this.#RUN, run * 512 + this.#OPEN);
     return run;
   }
 
@@ -62,29 +62,29 @@ export class Thread {
     this.#since = performance.now();
     this.#walk(plan);
     this.#enter(-1);
-    Atomics.and(control, Thread.#RUN, ~Thread.#OPEN);
-    this.#until(Thread.#RUN, (word) => (word & (Thread.#OPEN - 1)) === 0);
+    Atomics.and(control, this.#RUN, ~this.#OPEN);
+    this.#until(this.#RUN, (word) => (word & (this.#OPEN - 1)) === 0);
   }
 
   /** A worker's share of a run, none where the run is over. */
   follow(plan: Plan, run: number): void {
     const { control } = this.#setup;
     for (let joined = false; !joined; ) {
-      const word = Atomics.load(control, Thread.#RUN);
-      if (word >>> 9 !== run || (word & Thread.#OPEN) === 0) return;
-      joined = Atomics.compareExchange(control, Thread.#RUN, word, word + 1) === word;
+      const word = Atomics.load(control, this.#RUN);
+      if (word >>> 9 !== run || (word & this.#OPEN) === 0) return;
+      joined = Atomics.compareExchange(control, this.#RUN, word, word + 1) === word;
     }
     this.#walk(plan);
-    Atomics.sub(control, Thread.#RUN, 1);
-    Atomics.notify(control, Thread.#RUN);
+    Atomics.sub(control, this.#RUN, 1);
+    Atomics.notify(control, this.#RUN);
   }
 
   /** Why a thread failed; null where none did. */
   failure(): string | null {
     const { control } = this.#setup;
-    const length = Atomics.load(control, Thread.#FAILED) - 1;
+    const length = Atomics.load(control, this.#FAILED) - 1;
     if (length < 0) return null;
-    const first = Thread.#FAILED + 1;
+    const first = this.#FAILED + 1;
     return String.fromCharCode(...control.subarray(first, first + length));
   }
 
@@ -93,7 +93,7 @@ export class Thread {
     const { launches } = plan;
     try {
       const all = this.#argumentsOf(plan);
-      for (let at = 0; at < launches.length && Atomics.load(control, Thread.#FAILED) === 0; at += 1) {
+      for (let at = 0; at < launches.length && Atomics.load(control, this.#FAILED) === 0; at += 1) {
         const [launch, args] = [launches[at] as PlannedLaunch, all[at] as number[]];
         if (leads) this.#enter(launch.part);
         if (launch.shared) this.#share(launch, at, args, plan.counters);
@@ -102,7 +102,7 @@ export class Thread {
           // One word for a row of solo launches: nobody looks before the next shared one.
           if (launches[at + 1]?.shared !== true) continue;
           if (leads) this.#reach(at + 1);
-          else this.#until(Thread.#PHASE, (phase) => phase > at);
+          else this.#until(this.#PHASE, (phase) => phase > at);
         }
       }
     } catch (thrown) {
@@ -112,14 +112,14 @@ export class Thread {
 
   #share(launch: PlannedLaunch, at: number, args: number[], counters: Int32Array): void {
     const { items, grain } = launch;
-    while (Atomics.load(this.#setup.control, Thread.#FAILED) === 0) {
+    while (Atomics.load(this.#setup.control, this.#FAILED) === 0) {
       const begin = Atomics.add(counters, 2 * at, grain);
       if (begin >= items) break;
       const end = Math.min(items, begin + grain);
       this.#call(launch, args, begin, end);
       if (Atomics.add(counters, 2 * at + 1, end - begin) + end - begin === items) this.#reach(at + 1);
     }
-    this.#until(Thread.#PHASE, (phase) => phase > at);
+    this.#until(this.#PHASE, (phase) => phase > at);
   }
 
   #call({ kernel }: PlannedLaunch, args: number[], begin: number, end: number): void {
@@ -137,24 +137,24 @@ export class Thread {
   }
 
   #reach(phase: number): void {
-    Atomics.store(this.#setup.control, Thread.#PHASE, phase);
-    Atomics.notify(this.#setup.control, Thread.#PHASE);
+    Atomics.store(this.#setup.control, this.#PHASE, phase);
+    Atomics.notify(this.#setup.control, this.#PHASE);
   }
 
   #until(word: number, done: (value: number) => boolean): void {
     const { control } = this.#setup;
-    for (let spin = 0; spin < Thread.#SPINS; spin += 1) if (done(Atomics.load(control, word))) return;
+    for (let spin = 0; spin < this.#SPINS; spin += 1) if (done(Atomics.load(control, word))) return;
     for (let seen = Atomics.load(control, word); !done(seen); seen = Atomics.load(control, word)) Atomics.wait(control, word, seen);
   }
 
   /** Tells the first reason, and lets everybody go. */
   #fail(thrown: unknown): void {
     const { control } = this.#setup;
-    if (Atomics.compareExchange(control, Thread.#FAILED, 0, 1) !== 0) return;
+    if (Atomics.compareExchange(control, this.#FAILED, 0, 1) !== 0) return;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    const length = Math.min(reason.length, control.length - Thread.#FAILED - 1);
-    for (let at = 0; at < length; at += 1) control[Thread.#FAILED + 1 + at] = reason.charCodeAt(at);
-    Atomics.store(control, Thread.#FAILED, 1 + length);
+    const length = Math.min(reason.length, control.length - this.#FAILED - 1);
+    for (let at = 0; at < length; at += 1) control[this.#FAILED + 1 + at] = reason.charCodeAt(at);
+    Atomics.store(control, this.#FAILED, 1 + length);
     this.#reach(0x7fffffff);
   }
 

@@ -1,6 +1,7 @@
 /** @file The threads of `wasm`: the same bits however many there are, whatever fails, and whenever it ends; and what stays in memory
  *  between runs, which must be what was copied in and out before. */
 
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +10,7 @@ import { completeInputs } from "../../compiler/node/run.ts";
 import type { Executable, ExecutableOptions, HostTensor, Tensors, WasmProgram } from "../../runtime/abi.ts";
 import { createExecutable } from "../../runtime/backends.ts";
 import { f32, scalar } from "../../runtime/tensors.ts";
+import { builtCompiler } from "../cli/built.ts";
 import { expectClose } from "./expect.ts";
 import { COUNT, slow } from "./wasm-programs.ts";
 
@@ -155,4 +157,19 @@ describe("a pool of threads", () => {
     expectClose(await it.run("forward", { x: tensor(0) }), { y: numbers(2) });
     expect(it.backend).toBe("wasm (1 thread)");
   });
+});
+
+it("works as tsc emits it, and does not keep a process alive", () => {
+  const script = `
+    import { compileSource, createExecutable } from "./compiler/index.js";
+    import { completeInputs } from "./compiler/node/run.js";
+    const { program } = compileSource({ file: "gpt.sq", text: ${JSON.stringify(read("gpt.sq"))}, target: "wasm", dims: { B: 2 } });
+    const executable = await createExecutable(program, "wasm", { threads: 2, shareFrom: 0 });
+    const inputs = completeInputs(program, program.entries.step, undefined, 1).all;
+    for (let time = 0; time < 3; time += 1) await executable.run("step", inputs);
+    await new Promise((soon) => setTimeout(soon, 50));
+    await executable.run("step", inputs);
+    console.log(executable.backend);`;
+  const cwd = builtCompiler();
+  expect(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd, encoding: "utf8", timeout: 60_000 })).toBe("wasm (2 threads)\n");
 });
