@@ -121,6 +121,7 @@ export const scatterAdd: Op<[ids: Value, updates: Value], { readonly type: Tenso
     ct && wanted[1] ? b.one(gather, [ct, ids], {}) : null,
   ],
   expand: (b, operands, { type }) => scatterByBuckets(b, operands, type),
+  whole: ([, updates], { type }) => updates !== undefined && elements(updates) > 0 && elements(type) > 0,
   flops: ({ operandTypes: [, updates] }) => (updates ? volume(updates) : poly.ZERO),
   examples: [
     {

@@ -10,7 +10,7 @@
 
 import type { FunctionBuilder, LocalIndex } from "../builder.ts";
 import type { PhaseBody, SampledBackward } from "./sampled-backward.ts";
-import { eachColumn, element, FLOAT, laneSums, words } from "./sampled-backward-columns.ts";
+import { eachColumn, element, FLOAT, laneSums, runningSums, words } from "./columns.ts";
 
 /** Bytes of an entry in a list: its position among the slots of the key head (i32), and its weight, later its m. */
 export const ENTRY = 8;
@@ -72,15 +72,6 @@ const emitSort = ({ f, p }: PhaseBody, problem: SampledBackward, { item, head, f
     f.get(list).get(place).op("i32.add").tee(place).get(position).op("i32.store", 2, 0);
     element(f, weight, position, FLOAT).set(from);
     f.get(place).get(from).op("f32.load", 2, 0).op("f32.store", 2, FLOAT);
-  });
-};
-
-const runningSums = (f: FunctionBuilder, table: LocalIndex, length: number): void => {
-  const [at, total, index] = f.locals("i32", "sum", 3) as [number, number, number];
-  f.get(table).set(at).i32(0).set(total);
-  f.repeat(index, length, 1, () => {
-    f.get(at).get(total).get(at).op("i32.load", 2, 0).op("i32.add").tee(total).op("i32.store", 2, 0);
-    f.advance(at, FLOAT);
   });
 };
 

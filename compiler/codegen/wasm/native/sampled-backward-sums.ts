@@ -3,7 +3,7 @@
  *      dk_j = sum over the list of j of m q_i        dq_i = sum over the slots of i of m k_j */
 
 import type { PhaseBody, SampledBackward } from "./sampled-backward.ts";
-import { element, FLOAT, rowAdder } from "./sampled-backward-columns.ts";
+import { element, FLOAT, rowAdder } from "./columns.ts";
 import { eachEntry, loadEntries } from "./sampled-backward-lists.ts";
 
 /** Items: keys of all heads. */

@@ -6,7 +6,7 @@
 
 import type { LocalIndex } from "../builder.ts";
 import type { PhaseBody, SampledBackward } from "./sampled-backward.ts";
-import { eachColumn, element, FLOAT, laneSums, rowAdder } from "./sampled-backward-columns.ts";
+import { eachColumn, element, FLOAT, laneSums, rowAdder } from "./columns.ts";
 import { eachEntry, ENTRY, loadEntries } from "./sampled-backward-lists.ts";
 
 /** The key at hand: its rows, and where its head's rows begin. */

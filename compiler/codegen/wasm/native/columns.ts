@@ -1,4 +1,5 @@
-/** @file Loops over the columns of a few rows at once: eight columns a turn, then four, then single ones, by one formula. */
+/** @file What kernels that fetch rows by index are made of: loops over the columns of a few rows at once, eight columns a turn, then
+ *  four, then single ones, by one formula; and the sums of a counting sort. */
 
 import type { FunctionBuilder, LocalIndex } from "../builder.ts";
 import type { OpcodeName } from "../instructions.ts";
@@ -87,4 +88,14 @@ export const rowAdder = (f: FunctionBuilder, count: 1 | 4): AddRows => {
         });
     });
   };
+};
+
+/** Each of `length` i32 at `table` becomes its sum with all before it. */
+export const runningSums = (f: FunctionBuilder, table: LocalIndex, length: number): void => {
+  const [at, total, index] = f.locals("i32", "sum", 3) as [number, number, number];
+  f.get(table).set(at).i32(0).set(total);
+  f.repeat(index, length, 1, () => {
+    f.get(at).get(total).get(at).op("i32.load", 2, 0).op("i32.add").tee(total).op("i32.store", 2, 0);
+    f.advance(at, FLOAT);
+  });
 };
