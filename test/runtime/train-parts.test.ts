@@ -134,6 +134,16 @@ describe("progress", () => {
     expect(meter.update({ step: 13, loss: 1 }).heldOutLoss).toBe(2.5);
   });
 
+  it("adds up where the time went, and says nothing where nobody knows", () => {
+    const meter = createProgressMeter(20, 100, () => 1);
+    const parts = (attention: number, attention_vjp: number, rest: number) => ({ attention, attention_vjp, rest });
+    expect(meter.update({ step: 1, loss: 3 })).not.toHaveProperty("parts");
+    expect(meter.update({ step: 2, loss: 3, seconds: parts(1, 2, 1) }).parts).toEqual(parts(0.25, 0.5, 0.25));
+    expect(meter.update({ step: 3, loss: 3, seconds: parts(1, 0, 3) }).parts).toEqual(parts(0.25, 0.25, 0.5));
+    expect(barLine({ ...state, parts: parts(0.25, 0.254, 0.496) }, 200)).toContain("1m 20s left  attention 25 % + 25 % of the time");
+    expect(barLine({ ...state, parts: parts(0, 0, 1) }, 200)).not.toContain("attention");
+  });
+
   const state = { step: 412, steps: 1000, loss: 2.2, smoothedLoss: 2.1034, tokensPerSecond: 18_300, secondsLeft: 80, heldOutLoss: 2.2 };
   it("one line that fits its terminal", () => {
     expect(barLine(state, 100)).toBe("step  412/1000  █████████░░░░░░░░░░░░░░  loss 2.1034  held out 2.2000  18.3k tokens/s  1m 20s left");
