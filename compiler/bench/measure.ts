@@ -4,6 +4,8 @@ export interface Subject {
   readonly run: () => void | Promise<void>;
   /** Seconds on a clock that runs at least while it computes. */
   readonly now: () => number;
+  /** Seconds that a sample takes at least; 0.01 unless given, below which the clock and the call weigh too much. */
+  readonly least?: number;
 }
 
 export interface MeasureOptions {
@@ -22,7 +24,6 @@ export interface Measured {
   readonly calls: number;
 }
 
-/** A sample takes at least so many seconds, else the clock and the call weigh too much. */
 const SAMPLE = 0.01;
 /** Seconds of warm-up: an engine's optimizing compiler works beside short calls. */
 const WARM = 0.1;
@@ -49,12 +50,13 @@ const timeOf = async ({ run, now }: Subject, calls: number): Promise<number> => 
 /** How many calls a sample needs: what the subject's own clock says, unless that takes much longer on the wall. */
 const warmUp = async (subject: Subject, { warmup, wall }: MeasureOptions): Promise<number> => {
   const started = wall();
-  let [own, whole] = [SAMPLE, WARM];
+  const { least = SAMPLE } = subject;
+  let [own, whole] = [least, WARM];
   for (let done = 0; done < warmup || (warmup > 0 && wall() - started < WARM); done++) {
     const before = wall();
     own = Math.min(own, await timeOf(subject, 1));
     whole = Math.min(whole, wall() - before);
   }
-  const wanted = Math.ceil(SAMPLE / Math.max(own, SAMPLE / MOST_CALLS));
+  const wanted = Math.ceil(least / Math.max(own, least / MOST_CALLS));
   return Math.max(1, Math.min(wanted, Math.floor(WARM / Math.max(whole, WARM / MOST_CALLS))));
 };

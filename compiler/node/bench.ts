@@ -184,10 +184,13 @@ const peakOf = ({ backend }: Point, peak: Peak | null): Peak | null => (/^gpujs:
 /** Of `wasm (2 threads)`; gpu.js uses all there are. */
 const threadsOf = (backend: string): number => Number(/\((\d+) threads?\b/.exec(backend)?.[1] ?? (backend.includes("threaded") ? availableParallelism() : 1));
 
+/** Seconds: what everything is a share of is worth a longer look. */
+const PEAK_SAMPLE = 0.05;
+
 type Unplaced = Omit<BenchResult, "form" | "size">;
 
 const measurePoint = async (point: Point, peak: Peak | null, settings: Settings): Promise<{ readonly results: readonly Unplaced[]; readonly peaks: readonly number[] }> => {
-  const beside: readonly Subject[] = peak === null ? [] : [{ run: peak.run, now: settings.now ?? wall }];
+  const beside: readonly Subject[] = peak === null ? [] : [{ run: peak.run, now: settings.now ?? wall, least: PEAK_SAMPLE }];
   const measured = await measure([...beside, ...point.subjects], { ...settings, wall: settings.now ?? wall });
   const peaks = peak === null ? [] : (measured[0]?.samples ?? []).map((seconds) => peak.flops / seconds);
   const all = threadsOf(point.backend);

@@ -19,6 +19,7 @@ export const DOCUMENTS = [
   "docs/cli.md",
   "docs/errors.md",
   "docs/backward.md",
+  "docs/bench.md",
   "docs/hybrid.md",
   "docs/sus.md",
 ] as const;
