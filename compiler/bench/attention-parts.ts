@@ -94,7 +94,7 @@ const partOf = (func: Func, index: number, operation: Operation, gradients: read
 };
 
 /** What is made of the gradients' operations where they stand in the source (sums of two, the gradient of a centre), and by which
- *  operations. */
+ *  operations. Gradients that nothing uses, as that of a constant bias, are left out. */
 const finished = (func: Func, gradients: readonly Operation[]): { readonly ops: readonly Operation[]; readonly results: readonly Value[] } => {
   const given = varying(func);
   const places = new Set(gradients.map(({ loc }) => loc));
@@ -109,7 +109,8 @@ const finished = (func: Func, gradients: readonly Operation[]): { readonly ops: 
     for (const value of operands) left.delete(value);
     for (const value of results) left.add(value);
   }
-  return { ops, results: [...left] };
+  const used = new Set([...func.ops.flatMap((operation) => operation.operands), ...func.results.map(({ value }) => value)]);
+  return { ops, results: [...left].filter((value) => used.has(value)) };
 };
 
 /** The values that depend on what the function is given. */

@@ -66,6 +66,7 @@ describe("two layers of a model", () => {
     expect((await check(window.gradient, inputs)).sites.flat()).toHaveLength(2);
     const { parts } = attentionParts(window.gradient.funcs.find(({ name }) => name === "grad") as Func);
     expect(parts[0]?.forward.params).toHaveLength(3);
+    expect(parts[0]?.backward?.results).toHaveLength(3);
     const bert = join(ROOT, "examples/bert.sq");
     const compiled = await compile({ file: bert, dims: TINY });
     expect((await check(compiled.gradient, await inputsOf({ file: bert, dims: TINY }))).sites.flat()).toHaveLength(2);
