@@ -98,7 +98,7 @@ it("carries the program: unpacking what is packed gives it back", () => {
 });
 
 it("of WebAssembly the facts of its functions, and the bytes beside it run", async () => {
-  for (const { name, items, scratchBytes } of wasmProgram.kernels) expect(wasmText).toContain(`{ name: "${name}", items: ${items}, scratchBytes: ${scratchBytes} },`);
+  for (const { name, items, grain, work, scratchBytes } of wasmProgram.kernels) expect(wasmText).toContain(`{ name: "${name}", items: ${items}, grain: ${grain}, work: ${work}, scratchBytes: ${scratchBytes} },`);
   const entries = Object.values(wasmProgram.entries).map((entry) => [entry.name, packEntry(entry, wasmProgram)] as const);
   const executable = await createExecutable({ ...unpackProgram({ ...wasmProgram, entries: Object.fromEntries(entries) }), wasm: wasmProgram.wasm }, "wasm");
   const { result } = await executable.run("forward", { ...initialParameters(wasmProgram, 1), tokens: i32([4], [1, 2, 3, 0]) });

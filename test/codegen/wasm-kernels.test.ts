@@ -118,6 +118,70 @@ describe("along a row of every length", () => {
   });
 });
 
+describe("sums down columns", () => {
+  const summed = (fn: "sum" | "max", rows: number, columns: number, around: (pool: ExprPool, sum: Expr, c: Expr) => Expr): Kernel =>
+    kernel("down", [{ name: "c", extent: columns }], [input("x", [rows, columns]), input("weight", [rows])], (pool, c = pool.constant(0)) => {
+      const { loops, at: [t = pool.constant(0)] } = pool.loops([{ name: "t", extent: rows }]);
+      return around(pool, pool.reduce(fn, loops, pool.binary("mul", pool.load(0, [t, c]), pool.load(1, [t]))), c);
+    });
+
+  it.each([1, 3, 4, 15, 16, 17, 33, 64, 70])("of %i columns have the same bits, however many are taken together", (columns) => {
+    for (const fn of ["sum", "max"] as const) {
+      for (const around of [(_: ExprPool, sum: Expr) => sum, (pool: ExprPool, sum: Expr, c: Expr) => pool.binary("add", pool.binary("mul", sum, sum), c)]) {
+        const k = summed(fn, 9, columns, around);
+        const inputs = [noise(9 * columns), noise(9, 2)];
+        const got = run(k, inputs);
+        expect(worst(got, evaluateKernel(k, inputs))).toBeLessThan(2e-6);
+        for (const ranges of [ones, threes]) expect(run(k, inputs, ranges)).toEqual(got);
+      }
+    }
+  });
+});
+
+describe("how threads share a kernel", () => {
+  const exponentials = (first: number, second: number, third: number): Kernel =>
+    kernel("shared", [{ name: "a", extent: first }, { name: "b", extent: second }, { name: "c", extent: third }], [input("x", [second, first, third])], (pool, a = pool.constant(0), b = pool.constant(0), c = pool.constant(0)) =>
+      pool.unary("exp", pool.load(0, [b, a, c])));
+
+  it("the outer axes of a long kernel are one, if the first alone is short", () => {
+    const k = exponentials(3, 30, 500);
+    const { kernels: [long] } = emitKernels([k]);
+    const { kernels: [short] } = emitKernels([exponentials(3, 4, 8)]);
+    expect([long?.items, short?.items]).toEqual([90, 3]);
+    const inputs = [noise(45_000)];
+    const whole = run(k, inputs);
+    expect(worst(whole, evaluateKernel(k, inputs))).toBeLessThan(2e-6);
+    expect(run(k, inputs, threes)).toEqual(whole);
+  });
+
+  it("in pieces of more than ten microseconds and whole lines of the cache", () => {
+    for (const count of [1000, 100_000, 10_000_000]) {
+      const { kernels: [spec] } = emitKernels([kernel("doubled", [{ name: "i", extent: count }], [input("x", [count])], (pool, i = pool.constant(0)) => pool.binary("add", pool.load(0, [i]), pool.load(0, [i])))]);
+      const { items, grain, work } = spec ?? { items: 0, grain: 0, work: 0 };
+      expect(items).toBe(count);
+      expect(grain % 16).toBe(0);
+      if (count === 1000) expect(grain).toBeGreaterThanOrEqual(items);
+      expect(work).toBeGreaterThan(count);
+      if (count === 10_000_000) expect(items / grain).toBeGreaterThan(15);
+    }
+  });
+});
+
+describe("quotients", () => {
+  it("by what stays the same in a loop, at zero and infinity too", () => {
+    const k = kernel("quotients", [{ name: "r", extent: 6 }, { name: "j", extent: 9 }], [input("x", [6, 9]), input("y", [6])], (pool, r = pool.constant(0), j = pool.constant(0)) =>
+      pool.binary("div", pool.load(0, [r, j]), pool.load(1, [r])));
+    const y = Float64Array.of(3, -0.5, 1e30, Number.POSITIVE_INFINITY, 0, 7e-20);
+    const x = noise(54);
+    const [got, wanted] = [run(k, [x, y]), evaluateKernel(k, [x, y])];
+    got.forEach((value, i) => {
+      const exact = Math.fround(wanted[i] ?? Number.NaN);
+      if (Number.isFinite(exact)) expect(Math.abs(value - exact)).toBeLessThanOrEqual(2.5e-7 * Math.abs(exact) + 1e-38);
+      else expect(value).toBe(exact);
+    });
+  });
+});
+
 describe("integers are exact", () => {
   const numbers = [0, 1, 5, 63, 64, 65, 4095, 4096, 99_999, 2 ** 24 - 1];
   const divisors = [1, 2, 3, 7, 64, 1000, 4096, 2 ** 23];

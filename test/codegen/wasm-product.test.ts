@@ -92,6 +92,26 @@ describe("what remains to be done with a product", () => {
   });
 });
 
+it("rows that are too wide to be finished block by block", () => {
+  const kernel = contraction("bmk", "kn", "bmn", { b: 2, m: 6, n: 4100, k: 5 }, (sum) => ({ kind: "unary", fn: "tanh", arg: sum }));
+  const inputs = dataFor(kernel, generator(8));
+  const wanted = evaluateKernel(kernel, inputs);
+  const whole = runKernel(kernel, inputs, () => []);
+  whole.forEach((value, i) => expect(Math.abs(value - (wanted[i] ?? Number.NaN))).toBeLessThan(1e-5));
+  expect(runKernel(kernel, inputs, () => [1, 3])).toEqual(whole);
+});
+
+it("is split by rows, or by columns if there are more of them and nothing remains to be done", () => {
+  const splits = ([around, m, n]: readonly [(sum: Expr) => Expr, number, number]): readonly [string, number] => {
+    const { product: { split, items } } = recognised(contraction("bmk", "bkn", "bmn", { b: 2, m, n, k: 64 }, around));
+    return [split, items];
+  };
+  const doubled = (sum: Expr): Expr => ({ kind: "binary", fn: "add", left: sum, right: sum });
+  expect(splits([(sum) => sum, 6, 100])).toEqual(["columns", 14]);
+  expect(splits([(sum) => sum, 100, 7])).toEqual(["rows", 50]);
+  expect(splits([doubled, 6, 100])).toEqual(["rows", 4]);
+});
+
 it("an empty sum, a single row, a single step and a sum of squares are left to loops", () => {
   const sizes = { m: 16, n: 64, k: 32 };
   expect(productOf(contraction("mk", "kn", "mn", { ...sizes, k: 0 }))).toBeNull();

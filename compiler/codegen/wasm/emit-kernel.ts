@@ -74,7 +74,7 @@ const emitNest = (name: string, { inputs, axes, body, place }: LoopNest, table: 
 /** An instruction takes a tenth of a nanosecond or so, a byte of memory a thirtieth, an operation of a product a fiftieth. */
 const workOf = (elements: number, cost: number, inputs: Kernel["inputs"]): number => {
   const bytes = FLOAT * (elements + inputs.reduce((sum, input) => sum + sizeOf(input), 0));
-  return 50 * Math.max((elements * cost) / 10, bytes / 30);
+  return Math.round(50 * Math.max((elements * cost) / 10, bytes / 30));
 };
 
 /** What is evaluated at every turn of the innermost axis. */
