@@ -13,9 +13,8 @@ const isSomething = (types: readonly TensorType[]): boolean =>
 
 export const wholeAttention = isSomething;
 
-/** Not with dropout, nor with a bias, whose gradient has a number for every pair. */
-export const wholeSampledVjp = (types: readonly TensorType[], { dropout, extras }: SampledAttrs): boolean =>
-  dropout === 0 && !extras.includes("bias") && isSomething(types);
+/** Not with a bias, whose gradient has a number for every pair. */
+export const wholeSampledVjp = (types: readonly TensorType[], { extras }: SampledAttrs): boolean => !extras.includes("bias") && isSomething(types);
 
 /** States of the monomials of queries and keys must be of a size to keep at hand: `degree` is that of the highest. */
 const hasSmallStates = (types: readonly TensorType[], degree: number): boolean => {

@@ -88,6 +88,12 @@ export const dropoutTable = (): WasmFunction => {
   return f.finish(false);
 };
 
+/** Pushes z of four pairs, whose counters are the lanes of `high` and `low`. */
+export const dropoutLanes = (f: FunctionBuilder, table: LocalIndex, high: Lanes, low: Lanes, rate: number): void => {
+  writeDraw(f, table, high, low).lanes(f);
+  f.splatBits(leastKept(rate)).op("i32x4.ge_s").splat(factor(rate)).op("v128.and");
+};
+
 export interface DropoutExtents {
   readonly N: number;
   readonly M: number;
@@ -116,10 +122,9 @@ export const dropoutBlock = ({ N, M, rate, stride }: DropoutExtents): WasmFuncti
     f.op("i32x4.splat").op("v128.const", ...new Uint8Array(Int32Array.of(0, 1, 2, 3).buffer)).op("i32x4.add").set(low);
     f.get(p("to")).set(at).i32(0).set(column);
     f.while(column, () => f.get(p("columns")), LANES, () => {
-      const { lanes } = writeDraw(f, p("table"), lanesOf(high), lanesOf(low));
       f.get(at);
-      lanes(f);
-      f.splatBits(leastKept(rate)).op("i32x4.ge_s").splat(factor(rate)).op("v128.and").op("v128.store", 2, 0);
+      dropoutLanes(f, p("table"), lanesOf(high), lanesOf(low), rate);
+      f.op("v128.store", 2, 0);
       f.advance(at, VECTOR).get(low).splatBits(LANES).op("i32x4.add").set(low);
     });
     f.advance(p("to"), stride);

@@ -1,12 +1,15 @@
 /** @file The gradient of values, and what each kept entry gives to those of keys and queries:
  *
- *      m = scale w~ (d_o_i · v_j - delta_i)    dv_j = sum over the list of j of w~ d_o_i
+ *      m = scale w~ (z d_o_i · v_j - delta_i)    dv_j = sum over the list of j of w~ z d_o_i
  *
+ *  z is what dropout multiplies the entry's weight with, 1 without it.
  *  m takes the weight's place in the list, and its slot's place for the rows. */
 
 import type { LocalIndex } from "../builder.ts";
 import type { PhaseBody, SampledBackward } from "./sampled-backward.ts";
 import { eachColumn, element, FLOAT, laneSums, rowAdder } from "./columns.ts";
+import { entryDropout, prepareDropout } from "./sampled-backward-dropout.ts";
+import type { EntryDropout } from "./sampled-backward-dropout.ts";
 import { eachEntry, ENTRY, loadEntries } from "./sampled-backward-lists.ts";
 
 /** The key at hand: its rows, and where its head's rows begin. */
@@ -27,7 +30,9 @@ export const emitValues = (body: PhaseBody, problem: SampledBackward): void => {
   const [item, head] = f.locals("i32", "item", 2) as [number, number];
   const [v, dv, dO, delta, m, at] = f.locals("i32", "place", 6) as [number, number, number, number, number, number];
   const key: Key = { v, dv, dO, delta, m, at };
-  const bodies = { 4: entries(body, problem, key, 4), 1: entries(body, problem, key, 1) };
+  const drops = (): EntryDropout | null => (problem.dropout > 0 ? entryDropout(body, problem, head, item) : null);
+  const bodies = { 4: entries(body, problem, key, drops(), 4), 1: entries(body, problem, key, drops(), 1) };
+  if (problem.dropout > 0) prepareDropout(body);
   f.get(p("begin")).set(item);
   f.while(item, () => f.get(p("end")), 1, () => {
     f.get(item).i32(keys).op("i32.div_u").set(head);
@@ -41,8 +46,8 @@ export const emitValues = (body: PhaseBody, problem: SampledBackward): void => {
 };
 
 /** Emits what is done with `count` entries at `at`. */
-const entries = ({ f }: PhaseBody, { slots, valueWidth, scale }: SampledBackward, key: Key, count: 1 | 4): (() => void) => {
-  const [positions, weights, m, low, high, shared] = f.locals("v128", "entry", 6) as [number, number, number, number, number, number];
+const entries = ({ f }: PhaseBody, { slots, valueWidth, scale }: SampledBackward, key: Key, drop: EntryDropout | null, count: 1 | 4): (() => void) => {
+  const [positions, weights, m, z, low, high, shared] = f.locals("v128", "entry", 7) as [number, number, number, number, number, number, number];
   const [slot, pointers, outputs] = [f.locals("i32", "slot", count), f.locals("i32", "row", count), f.locals("i32", "row", count)];
   const sums = f.locals("v128", "sum", 2 * count);
   const [own, turns] = f.locals("i32", "own", 2) as [number, number];
@@ -65,17 +70,22 @@ const entries = ({ f }: PhaseBody, { slots, valueWidth, scale }: SampledBackward
     slot.forEach((at, lane) => {
       const row = local(pointers, lane);
       f.get(positions).op("i32x4.extract_lane", lane).tee(at).i32(slots).op("i32.div_u").set(row);
+      drop?.place(lane, row);
       f.get(m);
       element(f, key.delta, row, FLOAT).op("f32.load", 2, 0).op("f32x4.replace_lane", lane).set(m);
       element(f, key.dO, row, valueWidth * FLOAT).tee(row).set(local(outputs, lane));
       element(f, key.m, at, FLOAT).set(at);
     });
+    drop?.push();
+    if (drop !== null) f.set(z);
     products();
+    if (drop !== null) f.get(z).op("f32x4.mul");
     f.get(m).op("f32x4.sub").get(weights).op("f32x4.mul").splat(scale).op("f32x4.mul").set(m);
     slot.forEach((at, lane) => {
       f.get(at).get(m).op("v128.store32_lane", 2, 0, lane);
       f.get(key.at).get(m).op("v128.store32_lane", 2, lane * ENTRY + FLOAT, lane);
     });
+    if (drop !== null) f.get(weights).get(z).op("f32x4.mul").set(weights);
     add(key.dv, valueWidth, outputs, weights);
   };
 };

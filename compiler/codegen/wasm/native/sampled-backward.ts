@@ -1,7 +1,7 @@
 /** @file The gradient of sampled attention, in time linear in the kept entries (ir/ops/attention-sampled-evaluate.ts has the formulas).
  *
  *      lists   the kept set by key (a counting sort of each key head's slots), and delta of the rows
- *      values  key by key, over its list:   m = scale w~ (d_o_i · v_j - delta_i)    dv_j = sum of w~ d_o_i
+ *      values  key by key, over its list:   m = scale w~ (z d_o_i · v_j - delta_i)    dv_j = sum of w~ z d_o_i
  *      keys    key by key, over its list:   dk_j = sum of m q_i
  *      rows    row by row, over its slots:  dq_i = sum of m k_j
  *
@@ -18,6 +18,8 @@ import { capacity, SAMPLED_BACKWARD, sampledVjpOperands } from "../../../../ir/o
 import type { SampledAttrs } from "../../../../ir/ops/attention-sampled-attrs.ts";
 import { FunctionBuilder } from "../builder.ts";
 import type { LocalIndex } from "../builder.ts";
+import type { FunctionTable } from "../function-table.ts";
+import { dropoutTableBytes } from "./dropout.ts";
 import type { NativeEmitter, NativePhase } from "./native.ts";
 import { emitLists, tableLength } from "./sampled-backward-lists.ts";
 import { emitKeys, emitRows } from "./sampled-backward-sums.ts";
@@ -29,6 +31,8 @@ export interface SampledBackward {
   readonly heads: number;
   /** Query rows that read a key head. */
   readonly rows: number;
+  /** Of a query head. */
+  readonly queries: number;
   readonly keys: number;
   /** Of q and k, and of v. */
   readonly width: number;
@@ -39,6 +43,7 @@ export interface SampledBackward {
   readonly chunks: number;
   readonly chunkRows: number;
   readonly scale: number;
+  readonly dropout: number;
   readonly hasDLse: boolean;
 }
 
@@ -46,6 +51,7 @@ export interface SampledBackward {
 export interface PhaseBody {
   readonly f: FunctionBuilder;
   readonly p: (name: string) => LocalIndex;
+  readonly table: FunctionTable;
 }
 
 /** So many chunks of rows are there at least to sort, for threads to share. */
@@ -59,24 +65,24 @@ const problemOf = (operands: readonly TensorType[], attrs: SampledAttrs): Sample
   const [heads, rows] = [B * G, (H / G) * N];
   const chunkRows = Math.ceil(rows / Math.ceil(LEAST_CHUNKS / heads));
   return {
-    heads, rows, keys: M, width: K, valueWidth: E, slots: capacity(attrs, { M }),
+    heads, rows, queries: N, keys: M, width: K, valueWidth: E, slots: capacity(attrs, { M }),
     chunkRows, chunks: Math.ceil(rows / chunkRows),
-    scale: attrs.scale, hasDLse: types.maybe("d_lse") !== null,
+    scale: attrs.scale, dropout: attrs.dropout, hasDLse: types.maybe("d_lse") !== null,
   };
 };
 
-/** Of the instances that `whole` of the record allows: neither dropout nor a bias. */
+/** Of the instances that `whole` of the record allows: no bias. */
 export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
   const given = attrs as SampledAttrs;
   const problem = problemOf(operands, given);
   const { heads, rows, keys, width, valueWidth, slots, chunks } = problem;
   const names = ["dq", "dk", "dv", "delta", "tables", "lists", "m", ...SAMPLED_BACKWARD, ...given.extras, "begin", "end"];
   const entries = heads * rows * slots;
-  const phase = (suffix: string, items: number, grain: number, work: number, write: (body: PhaseBody, problem: SampledBackward) => void): NativePhase => ({
-    suffix, items, grain, work, scratchBytes: 0,
-    emit: (name) => {
-      const f = new FunctionBuilder(name, names.map((parameter) => ({ name: parameter, type: "i32" })));
-      write({ f, p: (parameter) => f.parameter(parameter) }, problem);
+  const phase = (suffix: string, items: number, grain: number, work: number, write: (body: PhaseBody, problem: SampledBackward) => void, scratchBytes = 0): NativePhase => ({
+    suffix, items, grain, work, scratchBytes,
+    emit: (name, table) => {
+      const f = new FunctionBuilder(name, [...names, ...(scratchBytes === 0 ? [] : ["scratch"])].map((parameter) => ({ name: parameter, type: "i32" })));
+      write({ f, p: (parameter) => f.parameter(parameter), table }, problem);
       return f.finish(true);
     },
   });
@@ -84,7 +90,7 @@ export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
     temporaries: [heads * rows, heads * chunks * tableLength(problem), 2 * entries, entries],
     phases: [
       phase("lists", heads * chunks, 1, 2 * heads * rows * valueWidth, emitLists),
-      phase("values", heads * keys, GRAIN, entries * (4 * valueWidth + 3), emitValues),
+      phase("values", heads * keys, GRAIN, entries * (4 * valueWidth + 3), emitValues, given.dropout > 0 ? dropoutTableBytes() : 0),
       phase("keys", heads * keys, GRAIN, 2 * entries * width, emitKeys),
       phase("", heads * rows, GRAIN, 2 * entries * width, emitRows),
     ],
