@@ -43,6 +43,12 @@ const attentionRun = (threads: number): Run => ({
 });
 
 const RUNS: readonly Run[] = [
+  {
+    // First: the high-water mark of memory is that of the whole process.
+    name: "long",
+    about: "a training step of one layer of bench/gpt-small.sq with 65536 tokens: its memory",
+    options: { file: "bench/gpt-small.sq", dims: { L: 1 }, entries: ["step"], forms: ["sus(c: 25)"], sweep: { dim: "T", sizes: [65536] }, repeat: 1, warmup: 0 },
+  },
   attentionRun(1),
   attentionRun(2),
   {

@@ -36,9 +36,12 @@ export const benchHeader = ({ model, dims, backend, threads, repeat, warmup, mac
   return [
     `${model} (${sizes}) on ${backend}; medians and quartiles of ${repeat} rounds after ${warmup} calls or more`,
     `subquad ${machine.subquad}, Node ${machine.node}, ${machine.platform}, ${machine.cores} × ${machine.processor}; process at most ${bytes(most)}`,
-    ...(peak === null ? [] : [`peak of one thread: ${rate(peak.median)} GFLOP/s (${rate(peak.lower)} – ${rate(peak.upper)}), multiply-add in registers; shares are of ${threads === 1 ? "one thread" : `${threads} threads`}`]),
+    ...(peak === null ? [] : [`peak of one thread: ${rate(peak.median)} GFLOP/s (${rate(peak.lower)} – ${rate(peak.upper)}), multiply-add in registers; shares are of ${threads === 1 ? "one thread" : `${threads} threads`}${isUnsteady(peak) ? "; unsteady: the machine does something else too" : ""}`]),
   ];
 };
+
+/** Alone on a machine the middle half of the rounds is a few percent wide. */
+const isUnsteady = ({ median, lower, upper }: Spread): boolean => upper - lower > 0.1 * median;
 
 const right = (title: string): Column => ({ title, align: "right" });
 

@@ -16,6 +16,11 @@ describe("tables", () => {
     await expect(printBench(report)).toMatchFileSnapshot("golden/bench.txt");
   });
 
+  it("say where the peak scatters", () => {
+    const busy: BenchReport = { ...report, peak: { median: 50e9, lower: 30e9, upper: 51e9, samples: [30e9, 50e9, 51e9] } };
+    expect(printBench(busy)).toContain("unsteady: the machine does something else too");
+  });
+
   it("leave out what there is nothing of: sizes, shares, ratios, exponents", () => {
     const [result] = report.results;
     const plain: BenchReport = { ...report, sweep: null, peak: null, slopes: [], notes: [], results: [{ ...(result as BenchResult), size: null, share: null, arenaBytes: 0 }] };
