@@ -86,6 +86,8 @@ const problems = (n: number): readonly (readonly [string, Problem])[] => {
   return [
     ["forward", { op: sq.attention, emitter: nativeAttention, operands: [x, x, x], attrs: exact, perPair: 4 * width }],
     ["sampled forward", { op: sq.attentionSampled, emitter: nativeSampled, operands: [x, x, x, tensor("i32", [4])], attrs: sampled, perPair: 4 * width }],
+    ["forward with control", { op: sq.attentionSampled, emitter: nativeSampled, operands: [x, x, x, tensor("i32", [4]), tensor("f32", [1, heads, width])], attrs: { ...sampled, control: [1, 1, 0.5] }, perPair: 4 * width }],
+    ["forward, bernoulli", { op: sq.attentionSampled, emitter: nativeSampled, operands: [x, x, x, tensor("i32", [4])], attrs: { ...sampled, sampler: "bernoulli" }, perPair: 4 * width }],
     ["backward", { op: sq.attentionVjp, emitter: emitAttentionVjp, operands: [x, x, x, x, rows, x], attrs: exact, perPair: 10 * width }],
   ];
 };

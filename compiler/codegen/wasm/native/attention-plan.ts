@@ -3,8 +3,10 @@
 
 import { attentionSizes } from "../../../../ir/ops/attention-attrs.ts";
 import type { AttentionAttrs, AttentionExtra, AttentionSizes, Named } from "../../../../ir/ops/attention-attrs.ts";
+import { DROPOUT_SITE } from "../../../../ir/ops/attention-draw.ts";
 import type { TensorType } from "../../../../ir/core.ts";
 import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
+import { drawTableBytes } from "./sample-draw.ts";
 import { SAMPLE_BYTES } from "./sample.ts";
 
 /** Groups of a block at most: each key that is read serves so many. Fewer where there would be too few items for threads. */
@@ -45,7 +47,7 @@ export interface Broadcast {
 
 /** record: what `RECORD` says.   sample: what `SAMPLE` says (sample.ts).   q: [K][8], times the scale.   o: [E][8], before the division.
  *  s: [M][8], scores, then their powers.   e: [M][8], the powers where the scores are still needed.   dropped: the powers of a chunk
- *  of keys, times what dropout says. */
+ *  of keys, times what dropout says, and the table of its draws. */
 const PARTS = ["record", "sample", "q", "o", "s", "e", "dropped"] as const;
 export type ScratchPart = (typeof PARTS)[number];
 
@@ -95,7 +97,7 @@ export const attentionPlan = (types: Named<TensorType>, attrs: AttentionAttrs, e
   const all = upTo(M, TILE) * LANE_BYTES;
   const bytes: AttentionPlan["bytes"] = {
     record: RECORD_BYTES, sample: extent === "alone" ? 0 : SAMPLE_BYTES, q: K * LANE_BYTES, o: E * LANE_BYTES,
-    s: all, e: extent === "controlled" ? all : 0, dropped: attrs.dropout > 0 ? mixKeys * LANE_BYTES : 0,
+    s: all, e: extent === "controlled" ? all : 0, dropped: attrs.dropout > 0 ? mixKeys * LANE_BYTES + drawTableBytes(DROPOUT_SITE) : 0,
   };
   const { at, end } = laidOut(bytes, groups);
   const broadcast = (name: "mask" | "bias"): Broadcast => {

@@ -11,7 +11,7 @@ import type { AttentionPlan } from "./attention-plan.ts";
 import { add, call, held, max, min, of, sub, times } from "./integers.ts";
 import type { Int } from "./integers.ts";
 import { FLOAT, LANE_BYTES, rowsProduct, TILE } from "./rows-product.ts";
-import { drawLanes, rowCounters } from "./sample-draw.ts";
+import { callPair, drawPair, drawTable, rowCounters } from "./sample-draw.ts";
 
 /** attention_scores(k, q, s, from, to, top): scores of keys from <= j < to, `from` a multiple of TILE; a last tile may compute keys beyond `to`.
  *  Keys beyond the last whole tile of all keys are computed one by one. Nothing where to <= from. */
@@ -43,20 +43,21 @@ export const attentionScores = ({ sizes: { M, K } }: AttentionPlan, table: Funct
 };
 
 /** attention_dropped(e, to, first, count, key, head, i): to = e, of `count` >= 1 keys from `first` on, times 1 / (1 - rate) where the entry's
- *  number is at least the rate, else 0. */
-export const attentionDropped = ({ attrs: { dropout }, sizes: { H, N, M } }: AttentionPlan, table: FunctionTable): WasmFunction => {
+ *  number is at least the rate, else 0. `to` has place for the table of the draws after the keys of a chunk. */
+export const attentionDropped = ({ attrs: { dropout }, sizes: { H, N, M }, mixKeys }: AttentionPlan, table: FunctionTable): WasmFunction => {
   const names = ["e", "to", "first", "count", "key", "head", "i"];
-  const f = new FunctionBuilder(`attention_dropped_${[H, N, M].join("_")}_${new Uint32Array(Float32Array.of(dropout).buffer)[0] ?? 0}`, names.map((name) => ({ name, type: "i32" })));
+  const f = new FunctionBuilder(`attention_dropped_${[H, N, M, mixKeys].join("_")}_${new Uint32Array(Float32Array.of(dropout).buffer)[0] ?? 0}`, names.map((name) => ({ name, type: "i32" })));
   const [e, to, first, count, key, head, i] = names.map((name) => f.parameter(name)) as [number, number, number, number, number, number, number];
-  const draws = table.shared(() => drawLanes(DROPOUT_SITE));
-  const halves = [0, 4].map((lane) => rowCounters(f, head, i, lane, { H, N, M }));
+  const tableAt = (): FunctionBuilder => f.get(to).i32(mixKeys * LANE_BYTES).op("i32.add");
+  const draws = table.shared(() => drawPair(DROPOUT_SITE));
+  const rows = [0, 4].map((lane) => rowCounters(f, head, i, lane, { H, N, M }));
+  const start = f.local("i32", "table");
+  tableAt().tee(start).get(key).op("call", table.shared(() => drawTable(DROPOUT_SITE)));
   f.block("loop", () => {
-    halves.forEach(({ high, low }, half) => {
-      f.get(to).get(e).op("v128.load", 2, 16 * half).splat(factor(dropout)).op("f32x4.mul").get(key);
-      high(f);
-      low(f);
-      f.get(first).op("i32x4.splat").op("i32x4.add").op("call", draws).splat(leastKept(dropout) * UNIT).op("f32x4.ge");
-      f.op("v128.and").op("v128.store", 2, 16 * half);
+    callPair(f, draws, () => f.get(start), rows, (g) => void g.get(first).op("i32x4.splat")).forEach((number, half) => {
+      f.get(to).get(e).op("v128.load", 2, 16 * half).splat(factor(dropout)).op("f32x4.mul");
+      number(f);
+      f.splat(leastKept(dropout) * UNIT).op("f32x4.ge").op("v128.and").op("v128.store", 2, 16 * half);
     });
     f.advance(e, LANE_BYTES).advance(to, LANE_BYTES).advance(first, 1).advance(count, -1).get(count).op("br_if", 0);
   });

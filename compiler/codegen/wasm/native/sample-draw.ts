@@ -1,4 +1,8 @@
-/** @file The random numbers of `ir/random.ts` on four lanes, and the counters that attention draws at (attention-draw.ts). */
+/** @file The random numbers of `ir/random.ts` on vectors of four, and the counters that attention draws at (attention-draw.ts).
+ *
+ *  Some numbers of a draw depend on the key and the site alone. They are computed once into a table, four equal lanes each; what
+ *  belongs there follows from the generator's own definition, by which the arithmetic here knows what is made of the key and of
+ *  constants only. A draw is one long chain of instructions that wait for each other, so two vectors are drawn at once. */
 
 import { entryCounters, rowsToAHighWord } from "../../../../ir/ops/attention-draw.ts";
 import { draw, UNIT } from "../../../../ir/random.ts";
@@ -12,38 +16,108 @@ import type { WasmFunction } from "../module.ts";
 import { rowOf, rowsOf } from "./rows-lanes.ts";
 import { FLOAT } from "./rows-product.ts";
 
+const VECTOR = 16;
+
 const binary = (op: OpcodeName) => (a: Lanes, b: Lanes): Lanes => (f) => {
   a(f);
   b(f);
   f.op(op);
 };
 
-/** Four i32. Divisors are powers of two. */
-const arithmetic = (f: FunctionBuilder): Arithmetic<Lanes> => ({
-  constant: (value) => i32.of(value),
-  add: i32.add,
-  mul: binary("i32x4.mul"),
-  mod: (a, divisor) => bits.and(a, i32.of(divisor - 1)),
-  idiv: (a, divisor) => i32.shrS(a, Math.log2(divisor)),
-  share: (value, body) => body(keep(f, "word", value)),
-});
+const product = binary("i32x4.mul");
 
-/** draw_<site>(key, high, low): four numbers in [0, 1), at the counters in the lanes. `key`: four whole numbers as float32. */
-export const drawLanes = (site: number): WasmFunction => {
-  const f = new FunctionBuilder(`draw_${site}`, [{ name: "key", type: "i32" }, { name: "high", type: "v128" }, { name: "low", type: "v128" }]);
-  const word = (index: number): Lanes =>
-    keep(f, "key_word", (g) => void g.get(f.parameter("key")).op("v128.load32_splat", 2, index * FLOAT).op("i32x4.trunc_sat_f32x4_s"));
-  const words: Words<Lanes> = [word(0), word(1), word(2), word(3)];
-  const lanes = (name: string): Lanes => (g) => void g.get(f.parameter(name));
-  f32.mul(f32.fromI32(draw(arithmetic(f), words, site, lanes("high"), lanes("low"))), f32.of(UNIT))(f);
-  return f.finish(false, ["v128"]);
+/** Whole numbers: of each vector that is drawn, or one for all of them, made of the key and of constants. */
+interface Drawn {
+  readonly lanes: readonly Lanes[];
+  readonly fixed: boolean;
+}
+
+/** Numbers are not negative and divisors powers of two. `fixedTo` says where a fixed number that meets another is to be had. */
+const arithmetic = (f: FunctionBuilder, vectors: number, fixedTo: (value: Lanes) => Lanes): Arithmetic<Drawn> => {
+  const spread = ({ lanes: [first, ...others], fixed }: Drawn): readonly Lanes[] => {
+    if (first === undefined || !fixed) return first === undefined ? [] : [first, ...others];
+    const at = fixedTo(first);
+    return Array.from({ length: vectors }, () => at);
+  };
+  const meet = (of: (a: Lanes, b: Lanes) => Lanes) => (a: Drawn, b: Drawn): Drawn => {
+    const fixed = a.fixed && b.fixed;
+    const [left, right] = fixed ? [a.lanes, b.lanes] : [spread(a), spread(b)];
+    return { lanes: left.map((each, n) => of(each, right[n] ?? each)), fixed };
+  };
+  const each = (a: Drawn, of: (lanes: Lanes) => Lanes): Drawn => ({ lanes: a.lanes.map(of), fixed: a.fixed });
+  return {
+    constant: (value) => ({ lanes: [i32.of(value)], fixed: true }),
+    add: meet(i32.add),
+    mul: meet(product),
+    mod: (a, divisor) => each(a, (lanes) => bits.and(lanes, i32.of(divisor - 1))),
+    idiv: (a, divisor) => each(a, (lanes) => i32.shrS(lanes, Math.log2(divisor))),
+    share: (value, body) => body(each(value, (lanes) => keep(f, "word", lanes))),
+  };
 };
 
-/** Of the entries (head, row, 0) of four rows; key j has low + j. */
-export interface RowCounters {
+/** The counters of four elements. */
+export interface Counters {
   readonly high: Lanes;
   readonly low: Lanes;
 }
+
+interface Draws {
+  /** For each of the counters, whole numbers below 2^24. */
+  readonly lanes: readonly Lanes[];
+  /** What the table must hold, in order. */
+  readonly fixed: readonly Lanes[];
+}
+
+/** Writes draws into `f`; without a table of no use, but to learn what one must hold. */
+const writeDraws = (f: FunctionBuilder, site: number, counters: readonly Counters[], table: LocalIndex | null): Draws => {
+  const fixed: Lanes[] = [];
+  const n = arithmetic(f, counters.length, (value) => {
+    const at = VECTOR * (fixed.push(value) - 1);
+    return table === null ? i32.of(0) : (g) => void g.get(table).op("v128.load", 2, at);
+  });
+  const word = (index: number): Drawn => ({ lanes: [(g) => void g.get(g.parameter("key")).op("v128.load32_splat", 2, index * FLOAT).op("i32x4.trunc_sat_f32x4_s")], fixed: true });
+  const words: Words<Drawn> = [word(0), word(1), word(2), word(3)];
+  const { lanes } = draw(n, words, site, { lanes: counters.map(({ high }) => high), fixed: false }, { lanes: counters.map(({ low }) => low), fixed: false });
+  return { lanes, fixed };
+};
+
+const fixedParts = (site: number): readonly Lanes[] =>
+  writeDraws(new FunctionBuilder("none", []), site, [{ high: i32.of(0), low: i32.of(0) }], null).fixed;
+
+export const drawTableBytes = (site: number): number => fixedParts(site).length * VECTOR;
+
+/** draw_table_<site>(table, key): `key` are four whole numbers as float32. */
+export const drawTable = (site: number): WasmFunction => {
+  const f = new FunctionBuilder(`draw_table_${site}`, ["table", "key"].map((name) => ({ name, type: "i32" })));
+  fixedParts(site).forEach((value, i) => {
+    f.get(f.parameter("table"));
+    value(f);
+    f.op("v128.store", 2, VECTOR * i);
+  });
+  return f.finish(false);
+};
+
+/** draw_pair_<site>(table, high, low, high2, low2): eight numbers in [0, 1), two vectors. */
+export const drawPair = (site: number): WasmFunction => {
+  const names = ["high", "low", "high2", "low2"];
+  const f = new FunctionBuilder(`draw_pair_${site}`, [{ name: "table", type: "i32" }, ...names.map((name) => ({ name, type: "v128" as const }))]);
+  const [high, low, high2, low2] = names.map((name): Lanes => (g) => void g.get(g.parameter(name))) as [Lanes, Lanes, Lanes, Lanes];
+  for (const lanes of writeDraws(f, site, [{ high, low }, { high: high2, low: low2 }], f.parameter("table")).lanes) f32.mul(f32.fromI32(lanes), f32.of(UNIT))(f);
+  return f.finish(false, ["v128", "v128"]);
+};
+
+/** Calls it (its index is `func`), for counters of which `key` is added to the low words. */
+export const callPair = (f: FunctionBuilder, func: number, table: () => void, rows: readonly Counters[], key: Lanes | null): readonly Lanes[] => {
+  const uniform = f.locals("v128", "uniform", rows.length);
+  table();
+  for (const { high, low } of rows) {
+    high(f);
+    (key === null ? low : i32.add(low, key))(f);
+  }
+  f.op("call", func);
+  for (const local of uniform.toReversed()) f.set(local);
+  return uniform.map((local) => (g) => void g.get(local));
+};
 
 export interface Entries {
   readonly H: number;
@@ -51,15 +125,15 @@ export interface Entries {
   readonly M: number;
 }
 
-/** Of four lanes, from `lane` on, of the group whose rows start at `first`. */
-export const rowCounters = (f: FunctionBuilder, head: LocalIndex, first: LocalIndex, lane: number, sizes: Entries): RowCounters => {
+/** Of the entries (head, row, 0) of four rows, where key j has low + j: of four lanes, from `lane` on, of the group whose rows start at `first`. */
+export const rowCounters = (f: FunctionBuilder, head: LocalIndex, first: LocalIndex, lane: number, sizes: Entries): Counters => {
   const { N, M } = sizes;
   const rows = rowsToAHighWord(M);
   const { high: words } = entryCounters(sizes, [0, 1, 0, 0]);
   if (rows >= N)
     return {
       high: keep(f, "high", (g) => void g.get(head).op("i32x4.splat")),
-      low: keep(f, "low", binary("i32x4.mul")(rowsOf(f, first, lane, N), i32.of(M))),
+      low: keep(f, "low", product(rowsOf(f, first, lane, N), i32.of(M))),
     };
   const [high, low] = f.locals("v128", "counter", 2) as [number, number];
   const row = f.local("i32", "row");

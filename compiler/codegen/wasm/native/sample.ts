@@ -20,8 +20,8 @@ import type { Lanes } from "../math-lanes.ts";
 import type { WasmFunction } from "../module.ts";
 import { rowPointers } from "./rows-lanes.ts";
 import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
-import { drawLanes, rowCounters } from "./sample-draw.ts";
-import type { Entries, RowCounters } from "./sample-draw.ts";
+import { callPair, drawPair, drawTable, drawTableBytes, rowCounters } from "./sample-draw.ts";
+import type { Entries } from "./sample-draw.ts";
 
 /** Keys after which the list is emptied. */
 const LISTED = 256;
@@ -30,9 +30,9 @@ const ENTRY = { before: 0, y: 16, key: 20, lane: 24 } as const;
 const ENTRY_BYTES = 32;
 
 /** Bytes of what a group of rows has while its sample is drawn, eight numbers each: the three above, then where a row's next slot and the end
- *  of its slots are in `kept`; then the list. */
-export const SAMPLE = { factor: 0, unit: 32, cap: 64, next: 96, end: 128, list: 192 } as const;
-export const SAMPLE_BYTES = SAMPLE.list + ((2 * LISTED) / TILE + 1) * ENTRY_BYTES;
+ *  of its slots are in `kept`; then the list, and the table of the draws. */
+export const SAMPLE = { factor: 0, unit: 32, cap: 64, next: 96, end: 128, list: 192, table: 192 + ((2 * LISTED) / TILE + 1) * ENTRY_BYTES } as const;
+export const SAMPLE_BYTES = SAMPLE.table + drawTableBytes(SAMPLING_SITE);
 
 export interface SampleForm {
   readonly sizes: Entries;
@@ -54,17 +54,15 @@ export const rowsSample = (form: SampleForm, table: FunctionTable): WasmFunction
     f.get(p("sample")).get(pointer).op("i32.store", 2, SAMPLE.next + lane * FLOAT);
     f.get(p("sample")).get(pointer).i32(slots * FLOAT).op("i32.add").op("i32.store", 2, SAMPLE.end + lane * FLOAT);
   });
-  const draws = table.shared(() => drawLanes(SAMPLING_SITE));
-  const number = ({ high, low }: RowCounters): Lanes => (g) => {
-    g.get(p("key"));
-    high(g);
-    low(g);
-    g.op("call", draws);
-  };
+  const tableAt = (): FunctionBuilder => f.get(p("sample")).i32(SAMPLE.table).op("i32.add");
+  tableAt().get(p("key")).op("call", table.shared(() => drawTable(SAMPLING_SITE)));
+  const counters = [0, 4].map((lane) => rowCounters(f, p("head"), p("i"), lane, { H, N, M: sampler === "systematic" ? 1 : M }));
+  const pair = table.shared(() => drawPair(SAMPLING_SITE));
+  const uniform = (key: Lanes | null): readonly Lanes[] => callPair(f, pair, tableAt, counters, key);
   const keeper = table.shared(() => sampleKeep(signed));
   f.get(p("y")).get(p("first")).i32(LANE_BYTES).op("i32.mul").op("i32.add").set(p("y"));
-  if (sampler === "systematic") systematic(f, p, [0, 4].map((lane) => number(rowCounters(f, p("head"), p("i"), lane, { H, N, M: 1 }))), signed, keeper);
-  else bernoulli(f, p, [0, 4].map((lane) => rowCounters(f, p("head"), p("i"), lane, { H, N, M })), number, signed, keeper);
+  if (sampler === "systematic") systematic(f, p, uniform(null), signed, keeper);
+  else bernoulli(f, p, uniform, signed, keeper);
   emptySlots(f, p);
   return f.finish(false);
 };
@@ -165,7 +163,7 @@ const listTile = (f: FunctionBuilder, p: Parameter, { x, half, factor, entry, si
 const takeApart = (f: FunctionBuilder, p: Parameter, limit: LocalIndex, signed: boolean, keeper: number): void => {
   const [entry, y, key, lane, mask] = f.locals("i32", "listed", 5) as [number, number, number, number, number];
   f.get(p("sample")).i32(SAMPLE.list).op("i32.add").set(entry);
-  f.while(entry, () => f.get(limit), ENTRY_BYTES, () => {
+  eachPlace(f, entry, () => f.get(limit), ENTRY_BYTES, () => {
     for (const [local, at] of [[y, ENTRY.y], [key, ENTRY.key], [lane, ENTRY.lane]] as const) f.get(entry).op("i32.load", 2, at).set(local);
     const factor = keep(f, "factor", (g) => void g.get(p("sample")).get(lane).op("i32.add").op("v128.load", 2, SAMPLE.factor));
     const before = keep(f, "before", (g) => void g.get(entry).op("v128.load", 2, ENTRY.before));
@@ -183,28 +181,32 @@ const takeApart = (f: FunctionBuilder, p: Parameter, limit: LocalIndex, signed: 
   });
 };
 
-const bernoulli = (f: FunctionBuilder, p: Parameter, rows: readonly RowCounters[], number: (at: RowCounters) => Lanes, signed: boolean, keeper: number): void => {
-  const mask = f.local("i32", "mask");
-  const [y, key, lane] = f.locals("i32", "at", 3) as [number, number, number];
-  const place: Place = { y, key, lane };
+const bernoulli = (f: FunctionBuilder, p: Parameter, uniform: (key: Lanes) => readonly Lanes[], signed: boolean, keeper: number): void => {
+  const [mask, y, key, lane] = f.locals("i32", "at", 4) as [number, number, number, number];
   const factors = factorsOf(f, p);
   f.while(p("first"), () => f.get(p("end")), 1, () => {
-    rows.forEach(({ high, low }, half) => {
-      const q = probability(f, p("y"), 16 * half, factors[half] ?? f32.of(0), signed);
-      const j: Lanes = (g) => void g.get(p("first")).op("i32x4.splat");
-      const at: Lanes = (g) => {
-        low(g);
-        j(g);
-        g.op("i32x4.add");
-      };
-      f32.lt(number({ high, low: at }), q)(f);
+    uniform((g) => void g.get(p("first")).op("i32x4.splat")).forEach((number, half) => {
+      f32.lt(number, probability(f, p("y"), 16 * half, factors[half] ?? f32.of(0), signed))(f);
       f.op("i32x4.bitmask").tee(mask);
       f.block("if", () => {
-        f.get(p("y")).i32(16 * half).op("i32.add").set(place.y).get(p("first")).set(place.key).i32(16 * half).set(place.lane);
-        keepBits(f, p, keeper, mask, place);
+        f.get(p("y")).i32(16 * half).op("i32.add").set(y).get(p("first")).set(key).i32(16 * half).set(lane);
+        keepBits(f, p, keeper, mask, { y, key, lane });
       });
     });
     f.advance(p("y"), LANE_BYTES);
+  });
+};
+
+/** For pointers, which are unsigned. */
+const eachPlace = (f: FunctionBuilder, pointer: LocalIndex, limit: () => void, step: number, body: () => void): void => {
+  f.block("block", () => {
+    f.block("loop", () => {
+      f.get(pointer);
+      limit();
+      f.op("i32.ge_u").op("br_if", 1);
+      body();
+      f.advance(pointer, step).op("br", 0);
+    });
   });
 };
 
@@ -213,7 +215,7 @@ const emptySlots = (f: FunctionBuilder, p: Parameter): void => {
   const next = f.local("i32", "slot");
   for (let lane = 0; lane < LANES; lane++) {
     f.get(p("sample")).op("i32.load", 2, SAMPLE.next + lane * FLOAT).set(next);
-    f.while(next, () => f.get(p("sample")).op("i32.load", 2, SAMPLE.end + lane * FLOAT), FLOAT, () => {
+    eachPlace(f, next, () => f.get(p("sample")).op("i32.load", 2, SAMPLE.end + lane * FLOAT), FLOAT, () => {
       f.get(next).f32(-1).op("f32.store", 2, 0);
       f.get(next).get(p("beside")).op("i32.add").f32(0).op("f32.store", 2, 0);
     });
@@ -227,7 +229,7 @@ const sampleKeep = (signed: boolean): WasmFunction => {
   ]);
   const [lane, beside, key, y] = ["lane", "beside", "key", "y"].map((name) => f.parameter(name)) as [number, number, number, number];
   const next = f.local("i32", "next");
-  f.get(lane).op("i32.load", 2, SAMPLE.next).tee(next).get(lane).op("i32.load", 2, SAMPLE.end).op("i32.lt_s");
+  f.get(lane).op("i32.load", 2, SAMPLE.next).tee(next).get(lane).op("i32.load", 2, SAMPLE.end).op("i32.lt_u");
   f.block("if", () => {
     f.get(next).get(key).op("f32.convert_i32_s").op("f32.store", 2, 0);
     f.get(next).get(beside).op("i32.add");
