@@ -29,6 +29,7 @@ export function crewOfOne({ model, kernels, layout, seconds }: CrewSetup): Crew 
   const thread = new Thread({ kernels, scratch: layout.scratchOf(0), leads: true, control: words(CONTROL_WORDS, false), seconds });
   return {
     run: (plan) => {
+      thread.open(plan);
       thread.lead(plan);
       throwFailure(model, thread);
     },

@@ -5,7 +5,7 @@ import { reasonOf, RuntimeError } from "../errors.ts";
 import { checkInputs, outputTensor } from "../validate.ts";
 import { Crews, threadsFor } from "./crews.ts";
 import { allocate, FLOAT, layOut, type KeptPlace, type Layout } from "./memory.ts";
-import { hasShared, PARTS, planEntry, SHARE_FROM, type Plan } from "./plan.ts";
+import { hasShared, numbers, PARTS, planEntry, SHARE_FROM, type Plan } from "./plan.ts";
 
 /** What is written to memory and read from it around a run, and which values lie elsewhere than their entry says. */
 export interface Call {
@@ -25,7 +25,7 @@ export async function createMachine(program: WasmProgram, options: ExecutableOpt
   const layout = layOut(program, threads.count);
   const memory = allocate(program.model, layout.bytes);
   const { module, kernels } = await instantiate(program, memory);
-  const seconds = new Float64Array(threads.count > 1 ? new SharedArrayBuffer(8 * PARTS.length) : new ArrayBuffer(8 * PARTS.length));
+  const seconds = numbers(PARTS.length, threads.count > 1);
   const names = program.kernels.map(({ name }) => name);
   const crews = new Crews({ model: program.model, module, memory, layout, names, kernels, seconds }, threads);
   return new Machine(program, layout, memory, crews, shareFrom, seconds);

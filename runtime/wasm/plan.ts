@@ -10,6 +10,9 @@ export interface Plan {
   readonly pointers: Int32Array;
   /** Two words a launch, common to all threads: items taken, items done. */
   readonly counters: Int32Array;
+  /** Milliseconds of the clock that all threads have: when each launch was complete that is the last of its part in a row, and behind
+   *  them when the run began. */
+  readonly stamps: Float64Array;
 }
 
 export interface PlannedLaunch {
@@ -25,7 +28,7 @@ export interface PlannedLaunch {
   readonly part: number;
 }
 
-/** The rest is first. */
+/** In the order of their numbers. */
 export const PARTS: readonly (LaunchPart | "rest")[] = ["rest", "attention", "attention_vjp"];
 
 /** Operations that take about as long as it takes to wake a thread (20 to 50 microseconds). */
@@ -50,7 +53,7 @@ export function planEntry(program: WasmProgram, entry: Entry, number: number, ad
     const shared = shareFrom !== null && isWorthSharing({ ...kernel, items, grain }, shareFrom);
     return { kernel: launch.kernel, first, count: pointers.length - first, items, grain, shared, part: partOf(launch) };
   });
-  return { number, launches, pointers: Int32Array.from(pointers, (address) => address | 0), counters: words(2 * launches.length, shareFrom !== null) };
+  return { number, launches, pointers: Int32Array.from(pointers, (address) => address | 0), counters: words(2 * launches.length, shareFrom !== null), stamps: numbers(launches.length + 1, shareFrom !== null) };
 }
 
 const partOf = ({ part }: Launch): number => PARTS.indexOf(part ?? "rest");
@@ -58,6 +61,11 @@ const partOf = ({ part }: Launch): number => PARTS.indexOf(part ?? "rest");
 /** Zeros; where threads share them, in memory that a page without isolation has not. */
 export function words(count: number, shared: boolean): Int32Array {
   return new Int32Array(shared ? new SharedArrayBuffer(4 * count) : new ArrayBuffer(4 * count));
+}
+
+/** The same for floating-point numbers. */
+export function numbers(count: number, shared: boolean): Float64Array {
+  return new Float64Array(shared ? new SharedArrayBuffer(8 * count) : new ArrayBuffer(8 * count));
 }
 
 export function secondsOf(seconds: Float64Array): PartSeconds {

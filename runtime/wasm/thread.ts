@@ -38,16 +38,15 @@ export class Thread {
   readonly #setup: ThreadSetup;
   /** By plan, the arguments of every launch; begin and end are filled in before each call. */
   readonly #arguments = new Map<number, readonly number[][]>();
-  #part = 0;
-  #since = 0;
 
   constructor(setup: ThreadSetup) {
     this.#setup = setup;
   }
 
   /** Lets the threads that are told of the run take part in it: before they are told. Returns the run's number. */
-  open({ counters }: Plan): number {
+  open({ launches, counters, stamps }: Plan): number {
     const { control } = this.#setup;
+    stamps[launches.length] = performance.timeOrigin + performance.now();
     const run = (Atomics.load(control, this.#RUN) >>> 9) + 1 & 0x3fffff;
     counters.fill(0);
     Atomics.store(control, this.#PHASE, 0);
@@ -58,12 +57,10 @@ export class Thread {
   /** The leader's share of a run; it ends when all is done, or has failed. */
   lead(plan: Plan): void {
     const { control } = this.#setup;
-    this.#part = 0;
-    this.#since = performance.now();
     this.#walk(plan);
-    this.#enter(-1);
     Atomics.and(control, this.#RUN, ~this.#OPEN);
     this.#until(this.#RUN, (word) => (word & (this.#OPEN - 1)) === 0);
+    this.#count(plan);
   }
 
   /** A worker's share of a run, none where the run is over. */
@@ -95,10 +92,12 @@ export class Thread {
       const all = this.#argumentsOf(plan);
       for (let at = 0; at < launches.length && Atomics.load(control, this.#FAILED) === 0; at += 1) {
         const [launch, args] = [launches[at] as PlannedLaunch, all[at] as number[]];
-        if (leads) this.#enter(launch.part);
-        if (launch.shared) this.#share(launch, at, args, plan.counters);
+        if (launch.shared) this.#share(plan, at, args);
         else {
-          if (leads) this.#call(launch, args, 0, launch.items);
+          if (leads) {
+            this.#call(launch, args, 0, launch.items);
+            this.#stamp(plan, at);
+          }
           // One word for a row of solo launches: nobody looks before the next shared one.
           if (launches[at + 1]?.shared !== true) continue;
           if (leads) this.#reach(at + 1);
@@ -110,14 +109,18 @@ export class Thread {
     }
   }
 
-  #share(launch: PlannedLaunch, at: number, args: number[], counters: Int32Array): void {
+  #share(plan: Plan, at: number, args: number[]): void {
+    const { counters, launches } = plan;
+    const launch = launches[at] as PlannedLaunch;
     const { items, grain } = launch;
     while (Atomics.load(this.#setup.control, this.#FAILED) === 0) {
       const begin = Atomics.add(counters, 2 * at, grain);
       if (begin >= items) break;
       const end = Math.min(items, begin + grain);
       this.#call(launch, args, begin, end);
-      if (Atomics.add(counters, 2 * at + 1, end - begin) + end - begin === items) this.#reach(at + 1);
+      if (Atomics.add(counters, 2 * at + 1, end - begin) + end - begin < items) continue;
+      this.#stamp(plan, at);
+      this.#reach(at + 1);
     }
     this.#until(this.#PHASE, (phase) => phase > at);
   }
@@ -158,12 +161,19 @@ export class Thread {
     this.#reach(0x7fffffff);
   }
 
-  /** The time since the last change of part belongs to the part before it. */
-  #enter(part: number): void {
-    if (part === this.#part) return;
-    const now = performance.now();
+  #stamp({ launches, stamps }: Plan, at: number): void {
+    if (launches[at]?.part !== launches[at + 1]?.part) stamps[at] = performance.timeOrigin + performance.now();
+  }
+
+  /** From one change of part to the next. */
+  #count({ launches, stamps }: Plan): void {
     const { seconds } = this.#setup;
-    seconds[this.#part] = (seconds[this.#part] ?? 0) + (now - this.#since) / 1000;
-    [this.#part, this.#since] = [part, now];
+    let since = stamps[launches.length] as number;
+    launches.forEach(({ part }, at) => {
+      if (part === launches[at + 1]?.part) return;
+      const stamp = Math.max(since, stamps[at] as number);
+      seconds[part] = (seconds[part] as number) + (stamp - since) / 1000;
+      since = stamp;
+    });
   }
 }
