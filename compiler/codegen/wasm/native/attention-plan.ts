@@ -6,7 +6,7 @@ import type { AttentionAttrs, AttentionExtra, AttentionSizes, Named } from "../.
 import { DROPOUT_SITE } from "../../../../ir/ops/attention-draw.ts";
 import type { TensorType } from "../../../../ir/core.ts";
 import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
-import { drawTableBytes } from "./sample-draw.ts";
+import { drawTableBytes } from "./draws.ts";
 import { SAMPLE_BYTES } from "./sample.ts";
 
 /** Groups of a block at most: each key that is read serves so many. Fewer where there would be too few items for threads. */

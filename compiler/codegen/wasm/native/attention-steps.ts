@@ -11,7 +11,7 @@ import type { AttentionPlan } from "./attention-plan.ts";
 import { add, call, held, max, min, of, sub, times } from "./integers.ts";
 import type { Int } from "./integers.ts";
 import { FLOAT, LANE_BYTES, rowsProduct, TILE } from "./rows-product.ts";
-import { callPair, drawPair, drawTable, rowCounters } from "./sample-draw.ts";
+import { callPair, drawPair, drawTable, rowCounters } from "./draws.ts";
 
 /** attention_scores(k, q, s, from, to, top): scores of keys from <= j < to, `from` a multiple of TILE; a last tile may compute keys beyond `to`.
  *  Keys beyond the last whole tile of all keys are computed one by one. Nothing where to <= from. */

@@ -20,8 +20,8 @@ import type { Lanes } from "../math-lanes.ts";
 import type { WasmFunction } from "../module.ts";
 import { rowPointers } from "./rows-lanes.ts";
 import { FLOAT, LANE_BYTES, LANES, TILE } from "./rows-product.ts";
-import { callPair, drawPair, drawTable, drawTableBytes, rowCounters } from "./sample-draw.ts";
-import type { Entries } from "./sample-draw.ts";
+import { callPair, drawPair, drawTable, drawTableBytes, rowCounters } from "./draws.ts";
+import type { Entries } from "./draws.ts";
 
 /** Keys after which the list is emptied. */
 const LISTED = 256;

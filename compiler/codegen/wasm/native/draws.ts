@@ -68,12 +68,12 @@ interface Draws {
   readonly fixed: readonly Lanes[];
 }
 
-/** Writes draws into `f`; without a table of no use, but to learn what one must hold. */
-const writeDraws = (f: FunctionBuilder, site: number, counters: readonly Counters[], table: LocalIndex | null): Draws => {
+/** Writes draws into `f`, from the table at a pointer. */
+export const writeDraws = (f: FunctionBuilder, site: number, table: LocalIndex, counters: readonly Counters[]): Draws => {
   const fixed: Lanes[] = [];
   const n = arithmetic(f, counters.length, (value) => {
     const at = VECTOR * (fixed.push(value) - 1);
-    return table === null ? i32.of(0) : (g) => void g.get(table).op("v128.load", 2, at);
+    return (g) => void g.get(table).op("v128.load", 2, at);
   });
   const word = (index: number): Drawn => ({ lanes: [(g) => void g.get(g.parameter("key")).op("v128.load32_splat", 2, index * FLOAT).op("i32x4.trunc_sat_f32x4_s")], fixed: true });
   const words: Words<Drawn> = [word(0), word(1), word(2), word(3)];
@@ -81,8 +81,10 @@ const writeDraws = (f: FunctionBuilder, site: number, counters: readonly Counter
   return { lanes, fixed };
 };
 
-const fixedParts = (site: number): readonly Lanes[] =>
-  writeDraws(new FunctionBuilder("none", []), site, [{ high: i32.of(0), low: i32.of(0) }], null).fixed;
+const fixedParts = (site: number): readonly Lanes[] => {
+  const f = new FunctionBuilder("none", [{ name: "table", type: "i32" }]);
+  return writeDraws(f, site, f.parameter("table"), [{ high: i32.of(0), low: i32.of(0) }]).fixed;
+};
 
 export const drawTableBytes = (site: number): number => fixedParts(site).length * VECTOR;
 
@@ -102,7 +104,7 @@ export const drawPair = (site: number): WasmFunction => {
   const names = ["high", "low", "high2", "low2"];
   const f = new FunctionBuilder(`draw_pair_${site}`, [{ name: "table", type: "i32" }, ...names.map((name) => ({ name, type: "v128" as const }))]);
   const [high, low, high2, low2] = names.map((name): Lanes => (g) => void g.get(g.parameter(name))) as [Lanes, Lanes, Lanes, Lanes];
-  for (const lanes of writeDraws(f, site, [{ high, low }, { high: high2, low: low2 }], f.parameter("table")).lanes) f32.mul(f32.fromI32(lanes), f32.of(UNIT))(f);
+  for (const lanes of writeDraws(f, site, f.parameter("table"), [{ high, low }, { high: high2, low: low2 }]).lanes) f32.mul(f32.fromI32(lanes), f32.of(UNIT))(f);
   return f.finish(false, ["v128", "v128"]);
 };
 
