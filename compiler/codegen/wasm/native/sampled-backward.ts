@@ -54,8 +54,9 @@ export interface PhaseBody {
   readonly table: FunctionTable;
 }
 
-/** So many chunks of rows are there at least to sort, for threads to share. */
-const LEAST_CHUNKS = 4;
+/** So many chunks of rows are there at least to sort, for threads to share. Not many: the lists of a key are walked chunk by chunk, and
+ *  short ones cost more (chunks that fit the second-level cache gain nothing over it). */
+const LEAST_CHUNKS = 2;
 /** Keys or rows that a thread takes at a time. */
 const GRAIN = 64;
 
