@@ -34,7 +34,7 @@ export interface Outcome {
 
 interface Entrant {
   readonly side: Side;
-  readonly opened: Opened;
+  opened: Opened;
   readonly checks: Check[];
   readonly rounds: Partial<Record<Action, number[]>>;
   readonly failures: Partial<Record<Action, string>>;
@@ -42,14 +42,18 @@ interface Entrant {
 
 const reasonOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown)).trim();
 
-/** Does nothing for an action that failed before; one that fails now is out, with its reason, and all else goes on. */
-const attempt = async ({ side, failures }: Entrant, action: Action, { say }: MeasureOptions, work: () => Promise<void>): Promise<void> => {
+/** Does nothing for an action that failed before; one that fails now is out, with its reason, and all else goes on. What else the side
+ *  does it does in a new process: the memory of the old one may be full. */
+const attempt = async (entrant: Entrant, task: Task, action: Action, { say }: MeasureOptions, work: () => Promise<void>): Promise<void> => {
+  const { side, failures } = entrant;
   if (failures[action] !== undefined) return;
   try {
     await work();
   } catch (thrown) {
     failures[action] = reasonOf(thrown);
     say(`${side.name}: ${action}: ${failures[action]}`);
+    await entrant.opened.host.close();
+    if (ACTIONS[task.kind].some((other) => failures[other] === undefined)) entrant.opened = await openSide(side, task);
   }
 };
 
@@ -94,7 +98,7 @@ const check = async (task: Task, entrants: readonly Entrant[], options: MeasureO
   const compare = task.kind === "attention" ? againstLoops(referencesFor(task)) : againstEachOther(options);
   for (const entrant of [...entrants].sort((a, b) => Number(b.side.form === "exact") - Number(a.side.form === "exact")))
     for (const action of ACTIONS[task.kind])
-      await attempt(entrant, action, options, async () => {
+      await attempt(entrant, task, action, options, async () => {
         const found = await compare(entrant, action);
         entrant.checks.push(...found);
         tell(entrant.side, found, options);
@@ -124,7 +128,7 @@ const time = async (task: Task, entrants: readonly Entrant[], options: MeasureOp
   for (let round = 0; round <= options.rounds; round += 1)
     for (const entrant of entrants)
       for (const action of ACTIONS[task.kind])
-        await attempt(entrant, action, options, async () => {
+        await attempt(entrant, task, action, options, async () => {
           const runs = await entrant.opened.host.call<"run">({ call: "run", action, times: 1, milliseconds, clock });
           if (round > 0) (entrant.rounds[action] ??= []).push(median(runs.milliseconds));
         });

@@ -23,11 +23,13 @@ const timesTable = (task: Task, outcomes: readonly Outcome[]): string => {
   const row = ({ name, rounds, runtime, failures }: Outcome): readonly string[] => {
     const cells = actions.map((action) => (rounds[action] === undefined ? "-" : spread(rounds[action], short)));
     const rate = trained ? [rounds.step === undefined ? "-" : short((1000 * task.length) / median(rounds.step))] : [];
-    const reasons = [...new Set(Object.values(failures).map((reason) => reason.split("\n")[0] ?? ""))];
-    return [name, ...cells, ...rate, [runtime, ...reasons].filter((part) => part !== "").join("; ")];
+    return [name, ...cells, ...rate, [runtime, ...reasonsOf(failures)].filter((part) => part !== "").join("; ")];
   };
   return aligned([head, ...outcomes.map(row)]);
 };
+
+/** The first line of every reason, once. */
+const reasonsOf = (failures: Outcome["failures"]): readonly string[] => [...new Set(Object.values(failures).map((reason) => reason.split("\n")[0] ?? ""))];
 
 export interface Ratio {
   readonly side: string;
