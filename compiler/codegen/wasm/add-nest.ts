@@ -25,20 +25,25 @@ export const addNest = (kernel: Kernel, table: FunctionTable): WasmKernel => {
 const PIECE = 5e5;
 const MANY = 16;
 
+/** Equal parts for two threads. */
+const even = (pieces: number): number => (pieces < 2 ? 1 : 2 * Math.round(pieces / 2));
+
 const grainOf = (items: number, work: number, together: number): number => {
-  const pieces = Math.max(1, Math.min(work / PIECE, Math.max(MANY, work / (10 * PIECE))));
+  const pieces = even(Math.min(work / PIECE, Math.max(MANY, work / (10 * PIECE))));
   return Math.max(1, Math.ceil(items / pieces / together) * together);
 };
 
-/** Rows or columns for which it is worth packing the other factor once more, in so many pieces if there are enough. */
-const LINES = { most: 256, least: 64, pieces: 4 } as const;
+/** The other factor is packed for every piece: of a long product four, or as many as have MOST rows or columns; of a short
+ *  one as many as take 20 microseconds and have LEAST. */
+const MOST = 256;
+const LEAST = 16;
+const FOUR = 4;
 
 const grainOfProduct = (product: Product, work: number): number => {
   const lines = countOf(product.batch) * countOf(product[product.split]);
-  const cheap = Math.ceil((lines * 4 * PIECE) / Math.max(work, 1));
-  const wanted = Math.max(cheap, Math.min(LINES.most, Math.max(LINES.least, Math.ceil(lines / LINES.pieces))));
-  const items = Math.ceil(wanted / TOGETHER[product.split]);
+  const pieces = even(Math.min(work / (2 * PIECE), Math.max(FOUR, lines / MOST), lines / LEAST));
   const batch = itemsPerBatch(product);
+  const items = Math.max(1, Math.ceil(product.items / pieces));
   // Whole batches, or equal parts of one.
   return items >= batch ? Math.round(items / batch) * batch : Math.ceil(batch / Math.ceil(batch / items));
 };
