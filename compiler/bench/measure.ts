@@ -6,6 +6,8 @@ export interface Subject {
   readonly now: () => number;
   /** Seconds that a sample takes at least; 0.01 unless given, below which the clock and the call weigh too much. */
   readonly least?: number;
+  /** In place of that of the options. */
+  readonly warmup?: number;
 }
 
 export interface MeasureOptions {
@@ -48,9 +50,9 @@ const timeOf = async ({ run, now }: Subject, calls: number): Promise<number> => 
 };
 
 /** How many calls a sample needs: what the subject's own clock says, unless that takes much longer on the wall. */
-const warmUp = async (subject: Subject, { warmup, wall }: MeasureOptions): Promise<number> => {
+const warmUp = async (subject: Subject, { wall, ...options }: MeasureOptions): Promise<number> => {
   const started = wall();
-  const { least = SAMPLE } = subject;
+  const { least = SAMPLE, warmup = options.warmup } = subject;
   let [own, whole] = [least, WARM];
   for (let done = 0; done < warmup || (warmup > 0 && wall() - started < WARM); done++) {
     const before = wall();

@@ -34,7 +34,7 @@ export const benchHeader = ({ model, dims, backend, threads, repeat, warmup, mac
   const sizes = Object.entries(dims).map(([name, size]) => `${name}=${size}`).join(" ");
   const most = Math.max(0, ...results.map(({ residentBytes }) => residentBytes));
   return [
-    `${model} (${sizes}) on ${backend}; medians and quartiles of ${repeat} rounds after ${warmup} calls or more`,
+    `${model} (${sizes}) on ${backend}; medians and quartiles of ${repeat} ${repeat === 1 ? "round" : "rounds"} after ${warmup} ${warmup === 1 ? "call" : "calls"} or more`,
     `subquad ${machine.subquad}, Node ${machine.node}, ${machine.platform}, ${machine.cores} × ${machine.processor}; process at most ${bytes(most)}`,
     ...(peak === null ? [] : [`peak of one thread: ${rate(peak.median)} GFLOP/s (${rate(peak.lower)} – ${rate(peak.upper)}), multiply-add in registers; shares are of ${threads === 1 ? "one thread" : `${threads} threads`}${isUnsteady(peak) ? "; unsteady: the machine does something else too" : ""}`]),
   ];

@@ -190,7 +190,7 @@ const PEAK_SAMPLE = 0.05;
 type Unplaced = Omit<BenchResult, "form" | "size">;
 
 const measurePoint = async (point: Point, peak: Peak | null, settings: Settings): Promise<{ readonly results: readonly Unplaced[]; readonly peaks: readonly number[] }> => {
-  const beside: readonly Subject[] = peak === null ? [] : [{ run: peak.run, now: settings.now ?? wall, least: PEAK_SAMPLE }];
+  const beside: readonly Subject[] = peak === null ? [] : [{ run: peak.run, now: settings.now ?? wall, least: PEAK_SAMPLE, warmup: 2 }];
   const measured = await measure([...beside, ...point.subjects], { ...settings, wall: settings.now ?? wall });
   const peaks = peak === null ? [] : (measured[0]?.samples ?? []).map((seconds) => peak.flops / seconds);
   const all = threadsOf(point.backend);
