@@ -48,6 +48,11 @@ export class Crews {
     this.#one = crewOfOne(setup);
   }
 
+  /** Threads, where all of them start. */
+  get count(): number {
+    return this.#threads.count;
+  }
+
   /** `wasm (2 threads)`. */
   get name(): string {
     if (this.#missing !== null) return `wasm (1 thread: ${this.#missing})`;

@@ -122,7 +122,7 @@ export class Machine {
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
     const addressOf = (value: number): number => FLOAT * offsetOf(call, value);
-    const plan = planEntry(this.program, call.entry, this.#plans.size, addressOf, together ? this.#shareFrom : null);
+    const plan = planEntry(this.program, call.entry, this.#plans.size, addressOf, together ? { threads: this.#crews.count, from: this.#shareFrom } : null);
     this.#plans.set(key, plan);
     return plan;
   }

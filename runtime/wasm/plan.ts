@@ -43,17 +43,29 @@ export function hasShared(program: WasmProgram, entry: Entry, shareFrom: number)
   return entry.launches.some(({ kernel }) => isWorthSharing(program.kernels[kernel] as WasmKernel, shareFrom));
 }
 
-/** @param addressOf bytes, by value. @param shareFrom null: everything is the leader's. */
-export function planEntry(program: WasmProgram, entry: Entry, number: number, addressOf: (value: number) => number, shareFrom: number | null): Plan {
+/** Pieces of a launch that a thread takes, about: each costs a microsecond of getting there, the last one of waiting. */
+const PIECES = 16;
+
+/** How launches are shared. */
+export interface Sharing {
+  readonly threads: number;
+  /** Estimated operations. */
+  readonly from: number;
+}
+
+/** @param addressOf bytes, by value. @param sharing null: everything is the leader's. */
+export function planEntry(program: WasmProgram, entry: Entry, number: number, addressOf: (value: number) => number, sharing: Sharing | null): Plan {
   const pointers: number[] = [];
   const launches = entry.launches.map((launch): PlannedLaunch => {
-    const { items, grain, ...kernel } = program.kernels[launch.kernel] as WasmKernel;
+    const kernel = program.kernels[launch.kernel] as WasmKernel;
+    const { items } = kernel;
     const first = pointers.length;
     pointers.push(...[launch.result, ...(launch.also ?? []), ...launch.args].map(addressOf));
-    const shared = shareFrom !== null && isWorthSharing({ ...kernel, items, grain }, shareFrom);
+    const shared = sharing !== null && isWorthSharing(kernel, sharing.from);
+    const grain = kernel.grain * Math.ceil(items / (kernel.grain * PIECES * (sharing?.threads ?? 1)));
     return { kernel: launch.kernel, first, count: pointers.length - first, items, grain, shared, part: partOf(launch) };
   });
-  return { number, launches, pointers: Int32Array.from(pointers, (address) => address | 0), counters: words(2 * launches.length, shareFrom !== null), stamps: numbers(launches.length + 1, shareFrom !== null) };
+  return { number, launches, pointers: Int32Array.from(pointers, (address) => address | 0), counters: words(2 * launches.length, sharing !== null), stamps: numbers(launches.length + 1, sharing !== null) };
 }
 
 const partOf = ({ part }: Launch): number => PARTS.indexOf(part ?? "rest");
