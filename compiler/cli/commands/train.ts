@@ -2,9 +2,10 @@
 
 import { Option } from "commander";
 import type { AddCommand } from "../command.ts";
-import { createProgressLine, duration } from "../../../runtime/node/index.ts";
+import { createProgressLine, duration, percent, short } from "../../../runtime/node/index.ts";
 import { train } from "../../node/train.ts";
 import type { TrainOptions, TrainResult, TrainStart } from "../../node/train.ts";
+import type { Progress } from "../../../runtime/train/progress.ts";
 import { bytes as sizeOf } from "../../inspect/table.ts";
 import { examples, modelOptions, positiveNumber, positiveWhole, share, THREADS_HELP, wholeNumber, withModelFlags } from "../options.ts";
 import type { ModelFlags } from "../options.ts";
@@ -52,15 +53,16 @@ export const addTrain: AddCommand = (program, io) => {
       const release = io.onInterrupt(() => interrupt.abort());
       const line = createProgressLine({ isTTY: io.terminal, columns: io.columns, write: io.err }, () => performance.now() / 1000);
       const started = performance.now();
+      let last: Progress | null = null;
       try {
         const result = await train({
           ...trainOptions(file, flags),
           signal: interrupt.signal,
           onStart: (start) => io.err(startText(start)),
-          onProgress: (progress) => line.show(progress),
+          onProgress: (progress) => line.show((last = progress)),
         });
         line.done();
-        io.err(endText(result, flags, (performance.now() - started) / 1000));
+        io.err(endText(result, flags, (performance.now() - started) / 1000) + timeText(last));
       } finally {
         release();
       }
@@ -87,6 +89,14 @@ const startText = ({ program, backend, plan, sites, step }: TrainStart): string 
 
 const sitesText = ({ rewritten, exact }: TrainStart["sites"]): string =>
   `gradient of attention: rewritten at ${rewritten} of ${rewritten + exact} sites with a policy${exact === 0 ? "" : "; `compile --why-not` says why not at the others"}`;
+
+/** Where the time went; nothing where the backend cannot tell. */
+const timeText = (progress: Progress | null): string => {
+  if (progress?.parts === undefined) return "";
+  const { attention, attention_vjp: gradient, rest } = progress.parts;
+  const speed = `${short(progress.tokensPerSecond)} tokens/s`;
+  return `${speed}; time of kernels: attention ${percent(attention)}, its gradient ${percent(gradient)}, the rest ${percent(rest)}\n`;
+};
 
 const endText = ({ state, heldOutLoss, plan, stopped }: TrainResult, flags: Flags, seconds: number): string => {
   const entropy = plan.unigramEntropy.toFixed(4);
