@@ -2,13 +2,13 @@
 
 import { InternalError } from "../../../ir/diagnostic.ts";
 import type { Expr, KernelInput } from "../kernel.ts";
-import { childrenOf } from "../schedule.ts";
 import type { FunctionBuilder, LocalIndex } from "./builder.ts";
 import { emitBinary, emitUnary } from "./emit-arithmetic.ts";
+import { isCheap, localType, splitOffset } from "./expression-form.ts";
+import type { Held } from "./expression-form.ts";
 import type { FunctionTable } from "./function-table.ts";
-import type { ValueType } from "./instructions.ts";
 import type { Kind, Kinds } from "./kinds.ts";
-import { CALLED, indexOf, isSafe, LaneView, scalarCost } from "./lanes.ts";
+import { indexOf, isSafe, LaneView } from "./lanes.ts";
 import { binaryOpcode, convert, lane, replaceLane, spread } from "./operations.ts";
 import type { Width } from "./operations.ts";
 import { acrossLanes, costAcross } from "./reduce-lanes.ts";
@@ -24,20 +24,7 @@ export interface Setting {
   readonly lanes: LaneView | null;
 }
 
-/** Where the value of a name is. */
-interface Held {
-  readonly local: LocalIndex;
-  readonly kind: Kind;
-  readonly width: Width;
-  /** An integer of one lane, by how much it grows to the next one. */
-  readonly stride?: number;
-}
-
-/** A `select` without a jump, if both sides are no dearer than this. */
-const CHEAP = 6;
 const LOWEST_INTEGER = -(2 ** 31);
-
-const localType = (kind: Kind, width: Width): ValueType => (width === 4 ? "v128" : kind === "f32" ? "f32" : "i32");
 
 export class ExpressionEmitter {
   readonly setting: Setting;
@@ -197,7 +184,7 @@ export class ExpressionEmitter {
       both();
       this.value(expr.cond, "bool", 4);
       f.op("v128.bitselect");
-    } else if (width === 1 && [expr.then, expr.otherwise].every((e) => isPlain(e) && scalarCost(e) <= CHEAP && isSafe(e, kinds, inputs))) {
+    } else if (width === 1 && [expr.then, expr.otherwise].every((e) => isCheap(e) && isSafe(e, kinds, inputs))) {
       both();
       this.value(expr.cond, "bool", 1);
       f.op("select");
@@ -307,17 +294,3 @@ export class ExpressionEmitter {
     convert(f, kind, want, width);
   }
 }
-
-/** No statements, no calls. */
-const isPlain = (expr: Expr): boolean => {
-  if (expr.kind === "let" || expr.kind === "reduce" || expr.kind === "walk" || expr.kind === "fold") return false;
-  if ((expr.kind === "unary" || expr.kind === "binary") && CALLED.has(expr.fn)) return false;
-  return childrenOf(expr).every(isPlain);
-};
-
-/** index = rest + offset; the offset goes into the instruction, which wants the rest not to be negative. */
-const splitOffset = (index: Expr, kinds: Kinds): readonly [rest: Expr | null, offset: number] => {
-  if (index.kind === "const") return [null, index.value];
-  if (index.kind !== "binary" || index.fn !== "add" || index.right.kind !== "const" || index.right.value < 0) return [index, 0];
-  return (kinds.range(index.left)?.low ?? -1) >= 0 ? [index.left, index.right.value] : [index, 0];
-};
