@@ -16,11 +16,15 @@ export const wholeAttention = isSomething;
 /** Not with a bias, whose gradient has a number for every pair. */
 export const wholeSampledVjp = (types: readonly TensorType[], { extras }: SampledAttrs): boolean => !extras.includes("bias") && isSomething(types);
 
-/** States of the monomials of queries and keys must be of a size to keep at hand: `degree` is that of the highest. */
+/** Of a state, of which every thread has one; and of monomials, whose tables are written by code. */
+const MOST_ELEMENTS = 2 ** 24;
+const MOST_MONOMIALS = 2 ** 16;
+
+/** `degree` is that of the highest monomials. */
 const hasSmallStates = (types: readonly TensorType[], degree: number): boolean => {
   const { K, E } = attentionSizes(namedBy(["q", "k", "v"], types));
   const rank = rankOf(K, degree);
-  return rank <= 2 ** 16 && rank * (E + 8) <= 2 ** 24;
+  return rank <= MOST_MONOMIALS && rank * (E + 8) <= MOST_ELEMENTS;
 };
 
 export const wholeLowRank = (types: readonly TensorType[], { coefficients }: LowRankAttrs): boolean =>

@@ -1,7 +1,7 @@
 /** @file Sampled attention as a native kernel, against float64: both samplers, control variates, every mask, and how many keys a row keeps. */
 
 import { describe, expect, it } from "vitest";
-import { nativeSampled, takesSampled } from "../../compiler/codegen/wasm/native/attention.ts";
+import { nativeSampled } from "../../compiler/codegen/wasm/native/attention.ts";
 import { capacity } from "../../ir/ops/attention-sampled-attrs.ts";
 import type { SampledAttrs } from "../../ir/ops/attention-sampled-attrs.ts";
 import { attentionSampled } from "../../ir/ops/index.ts";
@@ -11,7 +11,7 @@ import { casesOf, dataOf, source, typesOf } from "../numeric/support.ts";
 import { callOf, checkNative, runNative } from "./native-tools.ts";
 
 it.each(casesOf(attentionSampled))("$label", ({ op, example }) => {
-  expect(takesSampled(typesOf(example), example.attrs as SampledAttrs)).toBe(true);
+  expect(attentionSampled.whole?.(typesOf(example), example.attrs as SampledAttrs)).toBe(true);
   checkNative(nativeSampled, callOf(op, typesOf(example), example.attrs), dataOf(example));
 });
 

@@ -1,7 +1,7 @@
 /** @file Attention as a native kernel: every mask and grouping, sizes that fill no tile, against float64 and in pieces. */
 
 import { describe, expect, it } from "vitest";
-import { nativeAttention, takesAttention } from "../../compiler/codegen/wasm/native/attention.ts";
+import { nativeAttention } from "../../compiler/codegen/wasm/native/attention.ts";
 import { attention } from "../../ir/ops/index.ts";
 import type { AttentionAttrs, AttentionExtra } from "../../ir/ops/attention-attrs.ts";
 import type { TensorType } from "../../ir/core.ts";
@@ -38,12 +38,12 @@ const problem = ({ sizes: [B, H, G, N, M, K, E], attrs = {}, lengths, mask, bias
 
 const check = (each: Case, seed = 1): readonly Float32Array[] => {
   const { call, data } = problem(each, seed);
-  expect(takesAttention(call.operands, call.attrs as AttentionAttrs)).toBe(true);
+  expect(attention.whole?.(call.operands, call.attrs as AttentionAttrs)).toBe(true);
   return checkNative(nativeAttention, call, data);
 };
 
 it.each(casesOf(attention))("$label", ({ op, example }) => {
-  expect(takesAttention(typesOf(example), example.attrs as AttentionAttrs)).toBe(true);
+  expect(attention.whole?.(typesOf(example), example.attrs as AttentionAttrs)).toBe(true);
   checkNative(nativeAttention, callOf(op, typesOf(example), example.attrs), dataOf(example));
 });
 

@@ -1,11 +1,10 @@
 /** @file Attention, kept whole: o = softmax(scale q kᵀ + bias, over unmasked keys) v and the log-sum-exp of each row; and with a
  *  sample of its weights, drawn while a row's weights are in a cache. Items are blocks of rows (attention-block.ts). */
 
-import { attentionSizes, forwardOperands } from "../../../../ir/ops/attention-attrs.ts";
-import type { AttentionAttrs, AttentionSizes } from "../../../../ir/ops/attention-attrs.ts";
+import { forwardOperands } from "../../../../ir/ops/attention-attrs.ts";
+import type { AttentionAttrs } from "../../../../ir/ops/attention-attrs.ts";
 import { sampledLeading, sampledOperands } from "../../../../ir/ops/attention-sampled-attrs.ts";
 import type { SampledAttrs } from "../../../../ir/ops/attention-sampled-attrs.ts";
-import type { TensorType } from "../../../../ir/core.ts";
 import { FunctionBuilder } from "../builder.ts";
 import type { FunctionTable } from "../function-table.ts";
 import { Block } from "./attention-block.ts";
@@ -14,14 +13,6 @@ import { attentionPlan } from "./attention-plan.ts";
 import type { AttentionPlan } from "./attention-plan.ts";
 import { drawSample } from "./attention-sample.ts";
 import type { NativeEmitter, NativeKernel } from "./native.ts";
-
-const hasElements = ({ B, H, G, N, M, K, E }: AttentionSizes): boolean => [B, H, G, N, M, K, E].every((size) => size > 0);
-
-/** Everything but empty axes. */
-export const takesAttention = (operands: readonly TensorType[], attrs: AttentionAttrs): boolean => hasElements(attentionSizes(forwardOperands(operands, attrs)));
-
-/** Everything but empty axes. */
-export const takesSampled = (operands: readonly TensorType[], attrs: SampledAttrs): boolean => hasElements(attentionSizes(sampledOperands(operands, attrs)));
 
 export const nativeAttention: NativeEmitter = ({ operands, attrs: given }) => {
   const attrs = given as AttentionAttrs;

@@ -12,10 +12,8 @@
  *      before   the sums of those before, or of all   behind    the sums of those behind, or of all
  *      (main)   forwards                              back      backwards */
 
-import { rankOf } from "../../../../ir/approximation.ts";
-import type { TensorType } from "../../../../ir/core.ts";
 import { lowRankOperands, potential, slope } from "../../../../ir/ops/attention-lowrank-attrs.ts";
-import type { LowRankAttrs, LowRankOperands, LowRankVjpAttrs } from "../../../../ir/ops/attention-lowrank-attrs.ts";
+import type { LowRankAttrs, LowRankVjpAttrs } from "../../../../ir/ops/attention-lowrank-attrs.ts";
 import { FunctionBuilder } from "../builder.ts";
 import type { FunctionTable } from "../function-table.ts";
 import type { WasmFunction } from "../module.ts";
@@ -34,23 +32,6 @@ interface Kernel {
   readonly vjp: LowRankVjpAttrs | null;
   readonly names: readonly string[];
 }
-
-/** Bytes. A thread has a state of its own; what is larger is left to the expansion. */
-const LARGEST_STATE = 2 ** 26;
-/** A function writes the tables, word by word. */
-const MOST_MONOMIALS = 2 ** 16;
-
-const isTaken = (types: LowRankOperands<TensorType>, degree: number): boolean => {
-  const [K = 0, E = 0] = [types.need("q").shape[3], types.need("v").shape[3]];
-  const rank = rankOf(K, degree);
-  return rank <= MOST_MONOMIALS && rank * (E + 8) * FLOAT <= LARGEST_STATE;
-};
-
-export const takesLowRank = (operands: readonly TensorType[], attrs: LowRankAttrs): boolean =>
-  isTaken(lowRankOperands(operands, attrs.extras), attrs.coefficients.length - 1);
-
-export const takesLowRankVjp = (operands: readonly TensorType[], attrs: LowRankVjpAttrs): boolean =>
-  isTaken(lowRankOperands(operands, attrs.extras), potential(attrs).length - 1);
 
 export const emitLowRank: NativeEmitter = ({ operands, attrs: given }) => {
   const attrs = given as LowRankAttrs;
