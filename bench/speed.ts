@@ -42,6 +42,13 @@ const attentionRun = (threads: number): Run => ({
   ...(threads === 1 ? {} : { against: "attention-1" }),
 });
 
+const productRun = (threads: number): Run => ({
+  name: `product-${threads}`,
+  about: `products of square matrices, ${NAMES[threads] ?? ""}`,
+  options: { file: "bench/product.sq", threads, entries: ["forward"], sweep: { dim: "N", sizes: powers(512, 2048) }, repeat: 15 },
+  ...(threads === 1 ? {} : { against: "product-1" }),
+});
+
 const RUNS: readonly Run[] = [
   {
     // First: the high-water mark of memory is that of the whole process.
@@ -49,6 +56,8 @@ const RUNS: readonly Run[] = [
     about: "a training step of one layer of bench/gpt-small.sq with 65536 tokens: its memory",
     options: { file: "bench/gpt-small.sq", dims: { L: 1 }, entries: ["step"], forms: ["sus(c: 25)"], sweep: { dim: "T", sizes: [65536] }, repeat: 1, warmup: 0 },
   },
+  productRun(1),
+  productRun(2),
   attentionRun(1),
   attentionRun(2),
   {
