@@ -13,8 +13,9 @@ const isSomething = (types: readonly TensorType[]): boolean =>
 
 export const wholeAttention = isSomething;
 
-/** Not with a bias, whose gradient has a number for every pair. */
-export const wholeSampledVjp = (types: readonly TensorType[], { extras }: SampledAttrs): boolean => !extras.includes("bias") && isSomething(types);
+/** The gradient of a bias is found by dividing by the scale. */
+export const wholeSampledVjp = (types: readonly TensorType[], { extras, scale }: SampledAttrs): boolean =>
+  isSomething(types) && (scale !== 0 || !extras.includes("bias"));
 
 /** Of a state, of which every thread has one; and of monomials, whose tables are written by code. */
 const MOST_ELEMENTS = 2 ** 24;

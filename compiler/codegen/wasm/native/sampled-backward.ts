@@ -4,6 +4,7 @@
  *      values  key by key, over its list:   m = scale w~ (z d_o_i · v_j - delta_i)    dv_j = sum of w~ z d_o_i
  *      keys    key by key, over its list:   dk_j = sum of m q_i
  *      rows    row by row, over its slots:  dq_i = sum of m k_j
+ *      bias    where there is one, row by row of its gradient
  *
  *  The time goes into fetching the rows that entries name, from the third-level cache where heads are long. So an entry fetches three:
  *  with v_j at hand d_o_i serves the product and the sum, and m is kept for the others; rows first and lists afterwards would fetch four.
@@ -21,6 +22,8 @@ import type { LocalIndex } from "../builder.ts";
 import type { FunctionTable } from "../function-table.ts";
 import { dropoutTableBytes } from "./dropout.ts";
 import type { NativeEmitter, NativePhase } from "./native.ts";
+import { emitBias } from "./sampled-backward-bias.ts";
+import type { BiasShape } from "./sampled-backward-bias.ts";
 import { emitLists, tableLength } from "./sampled-backward-lists.ts";
 import { emitKeys, emitRows } from "./sampled-backward-sums.ts";
 import { emitValues } from "./sampled-backward-values.ts";
@@ -72,12 +75,19 @@ const problemOf = (operands: readonly TensorType[], attrs: SampledAttrs): Sample
   };
 };
 
-/** Of the instances that `whole` of the record allows: no bias. */
+const biasOf = (operands: readonly TensorType[], attrs: SampledAttrs): BiasShape | null => {
+  const types = sampledVjpOperands(operands, attrs);
+  const [ownB, ownH] = types.maybe("bias")?.shape ?? [];
+  const { B, H } = attentionSizes(types);
+  return ownB === undefined || ownH === undefined ? null : { B, H, ownB, ownH };
+};
+
 export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
   const given = attrs as SampledAttrs;
   const problem = problemOf(operands, given);
-  const { heads, rows, keys, width, valueWidth, slots, chunks } = problem;
-  const names = ["dq", "dk", "dv", "delta", "tables", "lists", "m", ...SAMPLED_BACKWARD, ...given.extras, "begin", "end"];
+  const { heads, rows, queries, keys, width, valueWidth, slots, chunks } = problem;
+  const bias = biasOf(operands, given);
+  const names = ["dq", "dk", "dv", ...(bias === null ? [] : ["dbias"]), "delta", "tables", "lists", "m", ...SAMPLED_BACKWARD, ...given.extras, "begin", "end"];
   const entries = heads * rows * slots;
   const phase = (suffix: string, items: number, grain: number, work: number, write: (body: PhaseBody, problem: SampledBackward) => void, scratchBytes = 0): NativePhase => ({
     suffix, items, grain, work, scratchBytes,
@@ -94,6 +104,7 @@ export const emitSampledVjp: NativeEmitter = ({ operands, attrs }) => {
       phase("values", heads * keys, GRAIN, entries * (4 * valueWidth + 3), emitValues, given.dropout > 0 ? dropoutTableBytes() : 0),
       phase("keys", heads * keys, GRAIN, 2 * entries * width, emitKeys),
       phase("", heads * rows, GRAIN, 2 * entries * width, emitRows),
+      ...(bias === null ? [] : [phase("bias", bias.ownB * bias.ownH * queries, GRAIN, 4 * entries + bias.ownB * bias.ownH * queries * keys, emitBias(bias))]),
     ],
   };
 };
