@@ -18,7 +18,7 @@ const { values } = parseArgs({
     forms: { type: "string", default: "exact sus:c=25 hybrid:c=25,degree=2" },
     seeds: { type: "string", default: "0 1 2" },
     steps: { type: "string", default: "300" },
-    backend: { type: "string", default: "gpujs" },
+    backend: { type: "string", default: "wasm" },
     json: { type: "string", default: "build/parity.json" },
   },
 });
