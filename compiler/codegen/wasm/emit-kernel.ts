@@ -94,6 +94,13 @@ const reductionsIn = (expr: Expr): readonly Sum[] => {
   return childrenOf(expr).flatMap(reductionsIn);
 };
 
+/** Is it evaluated whenever `expr` is, and outside of everything that names values? */
+const isCertain = (sum: Sum, expr: Expr): boolean => {
+  if (expr === sum) return true;
+  if (expr.kind === "select") return isCertain(sum, expr.cond);
+  return (expr.kind === "unary" || expr.kind === "binary") && childrenOf(expr).some((child) => isCertain(sum, child));
+};
+
 class NestEmitter {
   readonly #f: FunctionBuilder;
   readonly #axes: readonly Loop[];
@@ -161,7 +168,7 @@ class NestEmitter {
     const { kinds } = this.#emitter.setting;
     const sums = reductionsIn(body);
     const [sum] = sums;
-    if (body.kind === "let" || sum === undefined || sums.length > 1 || this.#lanes?.varies(sum.body) !== true) return null;
+    if (sum === undefined || sums.length > 1 || !isCertain(sum, body) || this.#lanes?.varies(sum.body) !== true) return null;
     return sum.loops.length === 1 && (sum.loops[0]?.extent ?? 0) > 1 && kinds.kind(sum) === "f32" && reductionsIn(sum.body).length === 0 ? sum : null;
   }
 
