@@ -32,8 +32,9 @@ export class Thread {
   /** 0, or 1 + the length of the reason why a thread failed, whose characters follow. */
   readonly #FAILED = 64;
   readonly #OPEN = 256;
-  /** Turns of waiting before the system is asked to wake this thread: some ten microseconds. */
-  readonly #SPINS = 5000;
+  /** Turns of waiting before the system is asked to wake this thread: some tenths of a millisecond. Threads of a shared launch end about
+   *  as far apart; to be woken takes longer than a small kernel, which a step of a model has hundreds of. */
+  readonly #SPINS = 200_000;
 
   readonly #setup: ThreadSetup;
   /** By plan, the arguments of every launch; begin and end are filled in before each call. */
