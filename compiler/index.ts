@@ -36,4 +36,5 @@ export { DiagnosticError, InternalError, type Diagnostic, type Severity } from "
 export { renderDiagnostics } from "../ir/render.ts";
 export { RuntimeError } from "../runtime/errors.ts";
 export { createExecutable, initialParameters, readSafetensors, writeSafetensors } from "../runtime/index.ts";
-export type { Executable, HostTensor, Program, Tensors, WasmProgram } from "../runtime/abi.ts";
+export type { AnyProgram, Executable, ExecutableOptions, HostTensor, Program, Tensors, WasmProgram } from "../runtime/abi.ts";
+export type { Target } from "../passes/pipelines.ts";

@@ -74,7 +74,7 @@ const IMPORTS = `import { createExecutable, unpackProgram } from "subquad/runtim
 import type { Executable, HostTensor, KernelSource, ParameterSpec, Program } from "subquad/runtime";`;
 
 const WASM_IMPORTS = `import { createExecutable, unpackProgram } from "subquad/runtime";
-import type { Executable, HostTensor, ParameterSpec, WasmKernel, WasmProgram } from "subquad/runtime";`;
+import type { Executable, ExecutableOptions, HostTensor, ParameterSpec, WasmKernel, WasmProgram } from "subquad/runtime";`;
 
 const quote = (text: string): string => JSON.stringify(text);
 
@@ -147,7 +147,7 @@ const CREATE = `/** Prepares the program for a backend: \`gpujs:webasm\`, \`gpuj
 export const create = (backend = "gpujs"): Promise<Executable> => createExecutable(program, backend);`;
 
 const CREATE_WASM = `/** Prepares the program. \`wasm\`: the bytes of the module that was written beside this file, read or fetched. */
-export const create = (wasm: Uint8Array): Promise<Executable> => createExecutable({ ...program, wasm }, "wasm");`;
+export const create = (wasm: Uint8Array, options: ExecutableOptions = {}): Promise<Executable> => createExecutable({ ...program, wasm }, "wasm", options);`;
 
 /** State tensors are named after parameters: `m.Mlp.up`. */
 const statePrefixes = (program: ProgramHead): readonly string[] => [
