@@ -6,7 +6,7 @@
 
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { FunctionBuilder } from "../compiler/codegen/wasm/builder.ts";
+import { createPeak } from "../compiler/bench/peak.ts";
 import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
 import { FunctionTable } from "../compiler/codegen/wasm/function-table.ts";
 import type { WasmFunction } from "../compiler/codegen/wasm/module.ts";
@@ -29,29 +29,7 @@ const { values } = parseArgs({
 });
 
 const [heads, width] = [Number(values.heads), Number(values.width)];
-const TURNS = 400_000;
-const CHAINS = 7;
 const PAGE = 65_536;
-
-/** peak(out, turns): sum_i += power_i, power_i *= factor, none waiting for another of its turn. */
-const peak = (): WasmFunction => {
-  const f = new FunctionBuilder("peak", ["out", "turns"].map((name) => ({ name, type: "i32" })));
-  const sums = f.locals("v128", "sum", CHAINS);
-  const powers = f.locals("v128", "power", CHAINS);
-  const factor = f.local("v128", "factor");
-  const turn = f.local("i32", "turn");
-  f.splat(1).set(factor);
-  powers.forEach((power, i) => f.splat(i).set(power));
-  f.block("loop", () => {
-    sums.forEach((sum, i) => {
-      const power = powers[i] ?? sum;
-      f.get(sum).get(power).op("f32x4.add").set(sum).get(power).get(factor).op("f32x4.mul").set(power);
-    });
-    f.get(turn).i32(1).op("i32.add").tee(turn).get(f.parameter("turns")).op("i32.lt_s").op("br_if", 0);
-  });
-  for (const local of [...sums, ...powers]) f.get(f.parameter("out")).get(local).op("v128.store", 2, 0);
-  return f.finish(true);
-};
 
 interface Subject {
   readonly name: string;
@@ -130,8 +108,9 @@ const slopeOf = (points: readonly (readonly [x: number, y: number])[]): number =
   return logs.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / logs.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
 };
 
-const { call } = instantiate([peak()], PAGE);
-const inRegisters: Subject = { name: "peak", length: 0, work: TURNS * CHAINS * 8, memory: 0, run: () => call("peak")(0, TURNS) };
+const peak = createPeak();
+if (peak === null) throw new Error("no WebAssembly with vectors");
+const inRegisters: Subject = { name: "peak", length: 0, work: peak.flops, memory: 0, run: peak.run };
 const all = [inRegisters, ...values.lengths.split(",").flatMap((length) => subjectsAt(Number(length)))];
 for (const { run } of all) seconds(run);
 const rounds = Array.from({ length: Number(values.rounds) }, () => all.map(({ run }) => seconds(run)));

@@ -6,11 +6,10 @@
 
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { createPeak } from "../compiler/bench/peak.ts";
 import { buildKernel } from "../compiler/codegen/build-kernel.ts";
-import { FunctionBuilder } from "../compiler/codegen/wasm/builder.ts";
 import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
 import { FunctionTable } from "../compiler/codegen/wasm/function-table.ts";
-import type { WasmFunction } from "../compiler/codegen/wasm/module.ts";
 import { emitProduct, scratchBytes } from "../compiler/codegen/wasm/product-code.ts";
 import { countOf, productOf } from "../compiler/codegen/wasm/product.ts";
 import type { Product } from "../compiler/codegen/wasm/product.ts";
@@ -59,30 +58,6 @@ const productFor = ({ spec, sizes }: Shape): Product | null => {
   return productOf(buildKernel(operation, [a, b], () => undefined, "product").kernel)?.product ?? null;
 };
 
-const TURNS = 400_000;
-const CHAINS = 7;
-
-/** peak(out, turns): a loop of sum_i += power_i, power_i *= factor: as many multiplications as
- *  additions, none waiting for another of its turn, as many as there are registers for. */
-const peak = (): WasmFunction => {
-  const f = new FunctionBuilder("peak", ["out", "turns"].map((name) => ({ name, type: "i32" })));
-  const sums = f.locals("v128", "sum", CHAINS);
-  const powers = f.locals("v128", "power", CHAINS);
-  const factor = f.local("v128", "factor");
-  const turn = f.local("i32", "turn");
-  f.splat(1).set(factor);
-  powers.forEach((power, i) => f.splat(i).set(power));
-  f.block("loop", () => {
-    sums.forEach((sum, i) => {
-      const power = powers[i] ?? sum;
-      f.get(sum).get(power).op("f32x4.add").set(sum).get(power).get(factor).op("f32x4.mul").set(power);
-    });
-    f.get(turn).i32(1).op("i32.add").tee(turn).get(f.parameter("turns")).op("i32.lt_s").op("br_if", 0);
-  });
-  for (const local of [...sums, ...powers]) f.get(f.parameter("out")).get(local).op("v128.store", 2, 0);
-  return f.finish(true);
-};
-
 interface Subject {
   readonly name: string;
   /** Floating-point operations of one run. */
@@ -95,7 +70,6 @@ const REGION = 24 * 1024 * 1024;
 
 const subjects = (): readonly Subject[] => {
   const table = new FunctionTable();
-  table.add(peak());
   const shapes = SHAPES.filter(({ name }) => name.includes(values.only)).flatMap((shape, i) => {
     const product = productFor(shape);
     if (product === null) process.stdout.write(`${shape.name}: left to plain loops\n`);
@@ -107,7 +81,9 @@ const subjects = (): readonly Subject[] => {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   new Float32Array(memory.buffer).forEach((_, i, all) => (all[i] = (i % 17) / 17 - 0.5));
   const call = (name: string): ((...args: readonly number[]) => void) => exports[name] as (...args: readonly number[]) => void;
-  const inRegisters = { name: "multiply-add in registers", work: TURNS * CHAINS * 8, run: () => call("peak")(0, TURNS) };
+  const peak = createPeak();
+  if (peak === null) throw new Error("no WebAssembly with vectors");
+  const inRegisters = { name: "multiply-add in registers", work: peak.flops, run: peak.run };
   return [inRegisters, ...shapes.map(({ name, product, export: exported }): Subject => {
     if (scratchBytes(product) > REGION) throw new Error(`${name}: ${scratchBytes(product)} bytes of scratch`);
     const { batch, rows, columns, depth } = product;
