@@ -88,7 +88,7 @@ describe("rounds", () => {
 
 it("the peak is a loop that runs and can be counted", () => {
   const peak = createPeak();
-  expect(peak?.flops).toBe(100_000 * 6 * 2 * 4);
+  expect(peak?.flops).toBe(100_000 * 8 * 2 * 4);
   expect(() => peak?.run()).not.toThrow();
 });
 
