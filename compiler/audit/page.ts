@@ -18,7 +18,7 @@ export const auditPage = (report: AuditReport): string => {
     element("h1", {}, `How wrong is the approximate gradient of ${escape(report.model)}?`),
     ...auditHeader(report).map((line) => element("p", { class: "soft" }, escape(line))),
     ...report.notes.map((note) => element("p", { class: "soft" }, `Note: ${escape(note)}.`)),
-    element("div", { class: "row" }, ...charts.map(lineChart)),
+    element("div", { class: "charts" }, ...charts.map(lineChart)),
     element("h2", {}, "Where entries are kept"),
     element("p", { class: "soft" }, "Probability that an entry is kept, averaged over the cell: the most diffuse head, one in the middle, the most peaked."),
     element("div", { class: "row" }, ...report.keptMaps.map((map) => heatMap(mapOf(map)))),

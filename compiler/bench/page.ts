@@ -17,7 +17,7 @@ export const benchPage = (report: BenchReport, comparison: Comparison | null = n
     element("h1", {}, `How fast is ${escape(report.model)}?`),
     ...benchHeader(report).map((line) => element("p", { class: "soft" }, escape(line))),
     ...notes.map((note) => element("p", { class: "soft" }, `Note: ${escape(note)}.`)),
-    element("div", { class: "row" }, ...charts.map(lineChart)),
+    element("div", { class: "charts" }, ...charts.map(lineChart)),
     ...(comparison === null ? [] : htmlSection(changeTable(comparison, report.sweep))),
     ...benchTables(report).flatMap(htmlSection),
     htmlData("bench", report),

@@ -8,6 +8,7 @@ export const STYLE = `
 body { margin: 2rem auto; max-width: 82rem; padding: 0 1rem; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; } p { margin: .3rem 0; max-width: 60rem; } .soft { color: var(--soft); }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; } .row svg { max-width: 100%; height: auto; }
+.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 34rem), 1fr)); gap: 1rem; } .charts svg { width: 100%; max-width: 44rem; height: auto; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { padding: .15rem .6rem; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--rule); } th { color: var(--soft); font-weight: 600; } .r { text-align: right; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--ink); } svg .title { font-size: 14px; font-weight: 600; } svg .tick, svg .label { fill: var(--soft); }
