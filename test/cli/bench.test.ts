@@ -85,8 +85,8 @@ describe("attention by itself", () => {
   it("on a clock of ours the numbers are ours", async () => {
     const report = await bench({ file: "attention", dims: { T: 8, K: 4 }, backend: "interpreter", repeat: 3, warmup: 0, now: ticking() });
     expect(report.results.map(({ seconds }) => seconds.samples)).toEqual([[1, 1, 1], [1, 1, 1]]);
-    expect(report.peak?.median).toBe(100_000 * 56);
-    expect(report.results[0]?.share?.median).toBeCloseTo((report.results[0]?.flops ?? 0) / 5_600_000, 12);
+    expect(report.peak?.median).toBe(100_000 * 64);
+    expect(report.results[0]?.share?.median).toBeCloseTo((report.results[0]?.flops ?? 0) / 6_400_000, 12);
   });
 });
 
