@@ -7,6 +7,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { median } from "../compiler/bench/statistics.ts";
 import { compileSource, createExecutable, initialParameters } from "../compiler/index.ts";
 import type { Executable, Tensors, WasmProgram } from "../compiler/index.ts";
 import { initialState } from "../runtime/parameters.ts";
@@ -58,8 +59,6 @@ const open = async (length: number, form: string, threads: number): Promise<Side
   };
   return { length, form, threads, executable, program, step, seconds: [], processorSeconds: [] };
 };
-
-const median = (list: readonly number[]): number => list.toSorted((x, y) => x - y)[list.length >> 1] ?? Number.NaN;
 
 const list = (text: string): readonly string[] => text.trim().split(/\s+/);
 

@@ -3,6 +3,7 @@
  *
  *  Engines without relaxed SIMD say so; Node 20 has it behind `--experimental-wasm-relaxed-simd`, Node 22 has it. */
 
+import { median } from "../compiler/bench/statistics.ts";
 import { createPeak } from "../compiler/bench/peak.ts";
 import { FunctionBuilder } from "../compiler/codegen/wasm/builder.ts";
 import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
@@ -60,8 +61,6 @@ const sideOf = (rows: number, vectors: number, fused: boolean): Side[] => {
   const run = exports["tile"] as (a: number, b: number, c: number, times: number) => void;
   return [{ name, flops: 2 * rows * vectors * 4 * DEPTH * TIMES, run: () => run(0, 16_384, 65_536, TIMES) }];
 };
-
-const median = (values: readonly number[]): number => values.toSorted((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0;
 
 const peak = createPeak();
 const sides: readonly Side[] = [

@@ -6,7 +6,7 @@
 
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { createPeak } from "../compiler/bench/peak.ts";
+import { median } from "../compiler/bench/statistics.ts";
 import { buildKernel } from "../compiler/codegen/build-kernel.ts";
 import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
 import { FunctionTable } from "../compiler/codegen/wasm/function-table.ts";
@@ -17,6 +17,8 @@ import * as sq from "../ir/ops/index.ts";
 import { parseEinsum } from "../ir/ops/einsum-spec.ts";
 import { UNKNOWN } from "../ir/span.ts";
 import { tensor } from "../ir/types.ts";
+import { inRegisters, secondsOf } from "./processor-time.ts";
+import type { Timed } from "./processor-time.ts";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, only: { type: "string", default: "" }, milliseconds: { type: "string", default: "60" } } });
 
@@ -58,17 +60,10 @@ const productFor = ({ spec, sizes }: Shape): Product | null => {
   return productOf(buildKernel(operation, [a, b], () => undefined, "product").kernel)?.product ?? null;
 };
 
-interface Subject {
-  readonly name: string;
-  /** Floating-point operations of one run. */
-  readonly work: number;
-  readonly run: () => void;
-}
-
 const PAGES = 2048;
 const REGION = 24 * 1024 * 1024;
 
-const subjects = (): readonly Subject[] => {
+const subjects = (): readonly Timed[] => {
   const table = new FunctionTable();
   const shapes = SHAPES.filter(({ name }) => name.includes(values.only)).flatMap((shape, i) => {
     const product = productFor(shape);
@@ -81,10 +76,7 @@ const subjects = (): readonly Subject[] => {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   new Float32Array(memory.buffer).forEach((_, i, all) => (all[i] = (i % 17) / 17 - 0.5));
   const call = (name: string): ((...args: readonly number[]) => void) => exports[name] as (...args: readonly number[]) => void;
-  const peak = createPeak();
-  if (peak === null) throw new Error("no WebAssembly with vectors");
-  const inRegisters = { name: "multiply-add in registers", work: peak.flops, run: peak.run };
-  return [inRegisters, ...shapes.map(({ name, product, export: exported }): Subject => {
+  return [inRegisters(), ...shapes.map(({ name, product, export: exported }): Timed => {
     if (scratchBytes(product) > REGION) throw new Error(`${name}: ${scratchBytes(product)} bytes of scratch`);
     const { batch, rows, columns, depth } = product;
     return { name, work: 2 * [batch, rows, columns, depth].map(countOf).reduce((x, y) => x * y, 1), run: () => call(exported)(0, REGION, 2 * REGION, 0, product.items, 3 * REGION) };
@@ -92,21 +84,7 @@ const subjects = (): readonly Subject[] => {
 };
 
 /** Billions of operations a second of processor time. */
-const rate = ({ work, run }: Subject): number => {
-  const limit = 1000 * Number(values.milliseconds);
-  const started = process.cpuUsage();
-  let runs = 0;
-  let used = 0;
-  do {
-    run();
-    runs += 1;
-    const { user, system } = process.cpuUsage(started);
-    used = user + system;
-  } while (used < limit);
-  return (runs * work) / used / 1000;
-};
-
-const median = (list: readonly number[]): number => list.toSorted((x, y) => x - y)[list.length >> 1] ?? Number.NaN;
+const rate = ({ work, run }: Timed): number => work / secondsOf(run, Number(values.milliseconds)) / 1e9;
 
 const all = subjects();
 for (const subject of all) for (let i = 0; i < 3; i++) rate(subject);

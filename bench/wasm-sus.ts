@@ -7,17 +7,12 @@
 import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { logLogSlope } from "../compiler/audit/estimate.ts";
-import { createPeak } from "../compiler/bench/peak.ts";
-import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
-import { FunctionTable } from "../compiler/codegen/wasm/function-table.ts";
-import { nativeSampled } from "../compiler/codegen/wasm/native/attention.ts";
-import { phaseName } from "../compiler/codegen/wasm/native/native.ts";
-import type { NativeEmitter } from "../compiler/codegen/wasm/native/native.ts";
-import { emitSampledVjp } from "../compiler/codegen/wasm/native/sampled-backward.ts";
-import { isViolation } from "../ir/core.ts";
-import type { AnyOp, TensorType } from "../ir/core.ts";
+import { median } from "../compiler/bench/statistics.ts";
 import * as sq from "../ir/ops/index.ts";
-import { elements, tensor } from "../ir/types.ts";
+import { tensor } from "../ir/types.ts";
+import { nativeKernel } from "./native-kernel.ts";
+import type { NativeRun } from "./native-kernel.ts";
+import { inRegisters, secondsOf } from "./processor-time.ts";
 
 const { values } = parseArgs({
   options: {
@@ -29,57 +24,10 @@ const { values } = parseArgs({
 const [heads, width, c, rounds] = [Number(values.heads), Number(values.width), Number(values.c), Number(values.rounds)];
 const attrs = { causal: true, window: 0, scale: 1 / Math.sqrt(width), dropout: 0, extras: [], site: "", backward: "sus", c, sampler: "systematic", control: [] };
 
-const ALIGNMENT = 16;
-const PAGE = 65_536;
-
-interface Kernel {
-  /** The phases' names, and one run of each. */
-  readonly phases: readonly (readonly [name: string, run: () => void])[];
-  readonly results: readonly Float32Array[];
-  readonly operands: readonly Float32Array[];
-}
-
-const kernelOf = (op: AnyOp, emitter: NativeEmitter, operands: readonly TensorType[]): Kernel => {
-  const results = op.infer(operands, attrs as never);
-  if (isViolation(results)) throw new Error(results.message);
-  const { temporaries, phases } = emitter({ op, attrs, operands, results });
-  const table = new FunctionTable();
-  for (const phase of phases) table.add(phase.emit(phaseName("kernel", phase), table));
-  const sizes = [...results.map(elements), ...temporaries, ...operands.map(elements)];
-  const starts: number[] = [];
-  let end = 0;
-  for (const size of sizes) {
-    starts.push(end);
-    end += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
-  }
-  const scratch = Math.max(0, ...phases.map(({ scratchBytes }) => scratchBytes));
-  const pages = Math.ceil((4 * end + scratch) / PAGE);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const bytes = encodeModule({ memory: { from: "env", name: "memory", initial: pages, maximum: pages, shared: false }, functions: table.functions });
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  const buffers = starts.map((start, i) => new Float32Array(memory.buffer, 4 * start, sizes[i]));
-  return {
-    results: buffers.slice(0, results.length),
-    operands: buffers.slice(-operands.length),
-    phases: phases.map((phase) => {
-      const run = exports[phaseName("kernel", phase)] as (...args: readonly number[]) => void;
-      const args = [...starts.map((start) => 4 * start), 0, phase.items, ...(phase.scratchBytes === 0 ? [] : [4 * end])];
-      return [phase.suffix === "" ? "rows" : phase.suffix, () => run(...args)];
-    }),
-  };
-};
-
-const milliseconds = (run: () => void): number => {
-  const before = process.cpuUsage();
-  run();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
-};
-
-const median = (list: readonly number[]): number => list.toSorted((x, y) => x - y)[list.length >> 1] ?? Number.NaN;
+const milliseconds = (run: () => void): number => 1000 * secondsOf(run);
 
 /** Times of the phases, medians over rounds. */
-const timesOf = ({ phases }: Kernel, count: number): readonly number[] => {
+const timesOf = ({ phases }: NativeRun, count: number): readonly number[] => {
   const all = Array.from({ length: count }, () => phases.map(([, run]) => milliseconds(run)));
   return phases.map((_, i) => median(all.map((round) => round[i] ?? 0)));
 };
@@ -100,32 +48,31 @@ const drawn = (n: number, kept: Float32Array, weights: Float32Array): void => {
   }
 };
 
-const peak = createPeak();
-if (peak === null) throw new Error("no WebAssembly with vectors");
+const peak = inRegisters();
 const points: (readonly [number, number])[] = [];
 for (const n of values.lengths.split(",").map(Number)) {
   const x = tensor("f32", [1, heads, n, width]);
   const slots = tensor("f32", [1, heads, n, Math.min(n, Math.ceil(c))]);
-  const backward = kernelOf(sq.attentionVjpSampled, emitSampledVjp, [x, x, x, x, { ...slots, dtype: "i32" }, slots, x]);
+  const backward = nativeKernel(sq.attentionVjpSampled, [x, x, x, x, { ...slots, dtype: "i32" }, slots, x], attrs);
   const [q, k, v, o, kept, weights, dO] = backward.operands as readonly [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
   for (const operand of [q, k, v, o, dO]) fill(operand);
   drawn(n, kept, weights);
   let forwardTime = Number.NaN;
   if (n <= Number(values.forward) && !values.drawn) {
-    const forward = kernelOf(sq.attentionSampled, nativeSampled, [x, x, x, tensor("i32", [4])]);
+    const forward = nativeKernel(sq.attentionSampled, [x, x, x, tensor("i32", [4])], attrs);
     [q, k, v, Float32Array.of(1, 2, 3, 4)].forEach((data, i) => forward.operands[i]?.set(data));
     forwardTime = total(timesOf(forward, Math.max(1, Math.min(rounds, Math.round((4096 / n) ** 2 * rounds)))));
     [o, , kept, weights].forEach((operand, i) => operand?.set(forward.results[i] ?? []));
   }
   const entries = kept.reduce((count, key) => count + (key >= 0 ? 1 : 0), 0);
   for (const [, run] of [...backward.phases, ...backward.phases]) run();
-  const speed = Array.from({ length: rounds }, () => peak.flops / milliseconds(peak.run) / 1e6);
+  const speed = Array.from({ length: rounds }, () => peak.work / secondsOf(peak.run, 10) / 1e9);
   const times = timesOf(backward, rounds);
   const time = total(times);
   points.push([n, time]);
   const nanoseconds = (ms: number): string => ((1e6 * ms) / entries).toFixed(1);
   const share = Number.isNaN(forwardTime) ? "" : `  ${(time / forwardTime).toFixed(3)} of the forward, ${forwardTime.toFixed(1)} ms`;
-  const parts = backward.phases.map(([name], i) => `${name} ${nanoseconds(times[i] ?? 0)}`).join(", ");
+  const parts = backward.phases.map(([name], i) => `${name === "" ? "rows" : name} ${nanoseconds(times[i] ?? 0)}`).join(", ");
   process.stdout.write(`n ${String(n).padEnd(6)}${time.toFixed(2).padStart(9)} ms  ${nanoseconds(time)} ns an entry (${parts})${share}  peak ${median(speed).toFixed(1)} GFLOP/s\n`);
 }
 if (points.length > 1) process.stdout.write(`slope ${logLogSlope(points).toFixed(3)}  `);

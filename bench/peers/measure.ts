@@ -5,7 +5,7 @@ import { ACTIONS, type Action, type Task } from "./contract.ts";
 import { checkAttention, checkLosses, firstLosses, passes, referencesFor, type Check, type References } from "./checks.ts";
 import type { Clock } from "./serve.ts";
 import { openSide, type Opened, type Side } from "./sides.ts";
-import { median } from "./statistics.ts";
+import { median } from "../../compiler/bench/statistics.ts";
 
 export interface MeasureOptions {
   readonly rounds: number;

@@ -2,7 +2,8 @@
 
 import { ACTIONS, type Action, type Task } from "./contract.ts";
 import type { Outcome } from "./measure.ts";
-import { median, quantile, quotients } from "./statistics.ts";
+import { median, quantile } from "../../compiler/bench/statistics.ts";
+import { quotients } from "./statistics.ts";
 
 const TITLES: Readonly<Record<Action, string>> = { forward: "forward, ms", gradient: "forward+backward, ms", step: "step, ms" };
 

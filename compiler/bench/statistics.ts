@@ -11,8 +11,10 @@ export const quantile = (values: readonly number[], p: number): number => {
   return below + (at - Math.floor(at)) * (above - below);
 };
 
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
 export const spreadOf = (samples: readonly number[]): Spread => ({
-  median: quantile(samples, 0.5),
+  median: median(samples),
   lower: quantile(samples, 0.25),
   upper: quantile(samples, 0.75),
   samples,

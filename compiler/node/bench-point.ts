@@ -8,8 +8,6 @@ import { rewriteAttentionBackward } from "../../passes/attention/rewrite-backwar
 import { runPipeline, step } from "../../passes/run.ts";
 import type { AnyProgram, Entry, Executable, Tensors } from "../../runtime/abi.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
-import { createExecutable } from "../../runtime/index.ts";
-import { installWebGpu } from "../../runtime/node/webgpu.ts";
 import { ATTENTION, ATTENTION_MODEL } from "../bench/attention-model.ts";
 import { attentionParts } from "../bench/attention-parts.ts";
 import type { AttentionParts } from "../bench/attention-parts.ts";
@@ -18,10 +16,9 @@ import type { Subject } from "../bench/measure.ts";
 import type { BenchResult } from "../bench/schema.ts";
 import { compile as compileSource, lowerTo } from "../driver.ts";
 import type { Compiled } from "../driver.ts";
-import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 import { compile } from "./compile.ts";
 import type { ModelOptions } from "./compile.ts";
-import { resolveBackend, targetOf } from "./execute.ts";
+import { openBackend, resolveBackend, targetOf } from "./execute.ts";
 import { completeInputs } from "./run.ts";
 
 /** What `entries` names: entry points, and `attention` for its forward and backward by themselves. */
@@ -121,9 +118,7 @@ interface Run {
 const load = async (module: Module, { backend, threads }: PointTask): Promise<Pick<Run, "program" | "executable">> => {
   const name = resolveBackend(backend);
   const program = lowerTo(module, targetOf(name));
-  if (name === INTERPRETER) return { program, executable: interpreterExecutable(module) };
-  if (name === "gpujs:webgpu") await installWebGpu();
-  return { program, executable: await createExecutable(program, name, threads === null ? {} : { threads }) };
+  return { program, executable: await openBackend(name, threads ?? undefined, () => program, () => module) };
 };
 
 const flopsOf = (func: Func, { dims }: Module): number => poly.evaluate(costOfFunc(func).flops, dims);

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { nativeSampled } from "../../compiler/codegen/wasm/native/attention.ts";
 import { capacity } from "../../ir/ops/attention-sampled-attrs.ts";
+import type { AttentionSizes } from "../../ir/ops/attention-attrs.ts";
 import type { SampledAttrs } from "../../ir/ops/attention-sampled-attrs.ts";
 import { attentionSampled } from "../../ir/ops/index.ts";
 import type { TensorType } from "../../ir/core.ts";
@@ -15,17 +16,7 @@ it.each(casesOf(attentionSampled))("$label", ({ op, example }) => {
   checkNative(nativeSampled, callOf(op, typesOf(example), example.attrs), dataOf(example));
 });
 
-interface Sizes {
-  readonly B: number;
-  readonly H: number;
-  readonly G: number;
-  readonly N: number;
-  readonly M: number;
-  readonly K: number;
-  readonly E: number;
-}
-
-const problem = ({ B, H, G, N, M, K, E }: Sizes, over: Partial<SampledAttrs>, seed = 1, size = 2) => {
+const problem = ({ B, H, G, N, M, K, E }: AttentionSizes, over: Partial<SampledAttrs>, seed = 1, size = 2) => {
   const attrs: SampledAttrs = { causal: true, window: 0, scale: 0.5, dropout: 0, extras: [], site: "", backward: "exact", c: 5, sampler: "systematic", control: [], ...over };
   const uniform = source(seed);
   const types: TensorType[] = [tensor("f32", [B, H, N, K]), tensor("f32", [B, G, M, K]), tensor("f32", [B, G, M, E]), tensor("i32", [4])];
@@ -39,7 +30,7 @@ const problem = ({ B, H, G, N, M, K, E }: Sizes, over: Partial<SampledAttrs>, se
 };
 
 describe("masks and sizes", () => {
-  const some: Sizes = { B: 3, H: 4, G: 2, N: 29, M: 45, K: 5, E: 6 };
+  const some: AttentionSizes = { B: 3, H: 4, G: 2, N: 29, M: 45, K: 5, E: 6 };
   for (const sampler of ["systematic", "bernoulli"] as const)
     it(sampler, () => {
       for (const causal of [false, true]) for (const c of [0.4, 3, 7.5]) for (const extras of [[], ["lengths"], ["lengths", "mask", "bias"]] as const) {
@@ -64,7 +55,7 @@ describe("masks and sizes", () => {
 describe("the number of kept keys", () => {
   /** Sums of q of each row, by the lse that the kernel found. */
   const kept = (n: number, c: number, size: number): { readonly counts: number; readonly expected: number; readonly rows: number } => {
-    const sizes: Sizes = { B: 1, H: 1, G: 1, N: 64, M: n, K: 4, E: 4 };
+    const sizes: AttentionSizes = { B: 1, H: 1, G: 1, N: 64, M: n, K: 4, E: 4 };
     const { call, data, slots } = problem(sizes, { causal: false, c }, 5, size);
     const [, lse, keys] = runNative(nativeSampled, call, data.map((x) => Float32Array.from(x)));
     const [q = new Float64Array(), k = new Float64Array()] = data;

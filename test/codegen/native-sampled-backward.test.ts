@@ -5,27 +5,18 @@ import { describe, expect, it } from "vitest";
 import { emitSampledVjp } from "../../compiler/codegen/wasm/native/sampled-backward.ts";
 import { structuralKeys } from "../../ir/ops/attention-attrs.ts";
 import { capacity } from "../../ir/ops/attention-sampled-attrs.ts";
+import type { AttentionSizes } from "../../ir/ops/attention-attrs.ts";
 import type { SampledAttrs } from "../../ir/ops/attention-sampled-attrs.ts";
 import { attentionVjpSampled } from "../../ir/ops/attention-sampled.ts";
 import { tensor } from "../../ir/types.ts";
 import { casesOf, dataOf, exampleData, source, typesOf } from "../numeric/support.ts";
 import { callOf, checkNative } from "./native-tools.ts";
 
-interface Sizes {
-  readonly B: number;
-  readonly H: number;
-  readonly G: number;
-  readonly N: number;
-  readonly M: number;
-  readonly K: number;
-  readonly E: number;
-}
-
 const attrsOf = (attrs: Partial<SampledAttrs>): SampledAttrs =>
   ({ causal: true, window: 0, scale: 0.3, dropout: 0, extras: [], site: "", backward: "exact", c: 5, sampler: "systematic", control: [], ...attrs });
 
 /** Kept keys of one row: some, ascending, of those that causality leaves, often fewer than the slots, in some rows none. */
-const keptRow = (attrs: SampledAttrs, sizes: Sizes, row: number, uniform: () => number): readonly number[] => {
+const keptRow = (attrs: SampledAttrs, sizes: AttentionSizes, row: number, uniform: () => number): readonly number[] => {
   const slots = capacity(attrs, sizes);
   const { end } = structuralKeys(attrs, sizes, row);
   const wanted = row % 7 === 3 ? 0 : row % 3 === 0 ? slots : Math.floor(uniform() * (slots + 1));
@@ -33,7 +24,7 @@ const keptRow = (attrs: SampledAttrs, sizes: Sizes, row: number, uniform: () => 
   return Array.from({ length: slots }, (_, slot) => [...drawn].sort((x, y) => x - y)[slot] ?? -1);
 };
 
-const check = (sizes: Sizes, over: Partial<SampledAttrs> = {}, bias: readonly number[] = []): void => {
+const check = (sizes: AttentionSizes, over: Partial<SampledAttrs> = {}, bias: readonly number[] = []): void => {
   const attrs = attrsOf(over);
   const { B, H, G, N, M, K, E } = sizes;
   const shapes = [[B, H, N, K], [B, G, M, K], [B, G, M, E], [B, H, N, E], [B, H, N, capacity(attrs, sizes)], [B, H, N, capacity(attrs, sizes)], [B, H, N, E]];
