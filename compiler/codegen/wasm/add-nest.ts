@@ -8,8 +8,8 @@ import type { FunctionTable } from "./function-table.ts";
 import type { WasmFunction } from "./module.ts";
 import { emitProduct, scratchBytes } from "./product-code.ts";
 import type { Epilogue } from "./product-code.ts";
-import { hasWholeRows } from "./product-plan.ts";
-import { countOf, itemsPerBatch, productOf, TOGETHER } from "./product.ts";
+import { fusedProduct, hasWholeRows } from "./product-plan.ts";
+import { countOf, itemsPerBatch, productOf } from "./product.ts";
 import type { Product, ProductKernel } from "./product.ts";
 
 /** The exported function of a kernel, after those that it calls. */
@@ -48,7 +48,8 @@ const grainOfProduct = (product: Product, work: number): number => {
   return items >= batch ? Math.round(items / batch) * batch : Math.ceil(batch / Math.ceil(batch / items));
 };
 
-const addProduct = (kernel: Kernel, { product, rest }: ProductKernel, table: FunctionTable): WasmKernel => {
+const addProduct = (kernel: Kernel, { product: contraction, rest }: ProductKernel, table: FunctionTable): WasmKernel => {
+  const product = table.fused ? fusedProduct(contraction) : contraction;
   const { name, inputs } = kernel;
   const { batch, rows, columns, depth, items } = product;
   const work = 2 * [batch, rows, columns, depth].reduce((count, axes) => count * countOf(axes), 1);
@@ -81,7 +82,7 @@ const inTurn = (name: string, inputs: number, first: number, { func, perLine }: 
   for (const bound of ["begin", "end"]) {
     const item = f.parameter(bound);
     const row = f.local("i32", "row");
-    f.get(item).i32(itemsPerBatch(product)).op("i32.rem_u").i32(TOGETHER.rows).op("i32.mul").set(row);
+    f.get(item).i32(itemsPerBatch(product)).op("i32.rem_u").i32(product.tile.rows).op("i32.mul").set(row);
     f.get(item).i32(itemsPerBatch(product)).op("i32.div_u").i32(rows).op("i32.mul").get(row).op("i32.add").i32(perLine).op("i32.mul");
   }
   f.op("call", func);

@@ -6,8 +6,14 @@ import type { WasmFunction } from "./module.ts";
 export type Shared = (make: () => WasmFunction) => number;
 
 export class FunctionTable {
+  /** Multiplication and addition may be one instruction (relaxed SIMD). */
+  readonly fused: boolean;
   readonly functions: WasmFunction[] = [];
   readonly #known = new Map<string, number>();
+
+  constructor(fused = false) {
+    this.fused = fused;
+  }
 
   add(func: WasmFunction): number {
     return this.functions.push(func) - 1;

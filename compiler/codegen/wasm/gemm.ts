@@ -1,9 +1,10 @@
-/** @file The product C = A B on packed panels, four rows by eight columns in registers (Goto and van de Geijn, "Anatomy of
- *  high-performance matrix multiplication", 2008, with the micro-kernel at 128-bit vectors: eight accumulators, two vectors
- *  of B and four elements of A are fourteen of sixteen registers). The loop is not unrolled: V8 places all loads of a turn before
- *  its arithmetic, and two turns of them no longer fit the registers (a third of the speed is lost).
+/** @file The product C = A B on packed panels, a tile of four or six rows by eight columns in registers (Goto and van de Geijn,
+ *  "Anatomy of high-performance matrix multiplication", 2008, with the micro-kernel at 128-bit vectors). Of fifteen registers that V8
+ *  gives, six rows take twelve sums, two vectors of B and an element of A, if multiplication and addition are one instruction;
+ *  the product of two needs a register of its own, so then there are four rows. The loop is not unrolled: V8 places all loads
+ *  of a turn before its arithmetic, and two turns of them no longer fit the registers (a third of the speed is lost).
  *
- *      A block   [rows / 4][depth][4]      B panel   [depth][8]      C   rows of eight neighbours, each row anywhere
+ *      A block   [rows / tile][depth][tile]      B panel   [depth][8]      C   rows of eight neighbours, each row anywhere
  *
  *  The functions here work on one block of A (rows × depth, in the second-level cache) and one panel of B (depth × 8, in the
  *  first); `product-code.ts` cuts a whole contraction into them. Pointers and offsets are bytes. */
@@ -12,30 +13,38 @@ import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
 import type { Local, WasmFunction } from "./module.ts";
 
-export const TILE_ROWS = 4;
+/** Rows in registers, and whether a step is rounded once (`f32x4.relaxed_madd`) or twice. */
+export interface Tile {
+  readonly rows: 4 | 6;
+  readonly fused: boolean;
+}
+
+export const SEPARATE: Tile = { rows: 4, fused: false };
+export const FUSED: Tile = { rows: 6, fused: true };
+
 export const TILE_COLUMNS = 8;
 const VECTORS = TILE_COLUMNS / 4;
 const FLOAT = 4;
 
 const i32 = (name: string): Local => ({ name, type: "i32" });
 
-/** Where the four elements of A for one step of the depth are: next to each other (as they are in a packed block), or in
- *  four rows of their own. */
+/** Where a tile's elements of A for one step of the depth are: next to each other (as they are in a packed block), or in rows
+ *  of their own. */
 export type Rows = "together" | "apart";
 
-/** gemm_panel(a, b, c, sources, targets, tiles, depth, step, start): for each tile of four rows, C (+)= A tile · B panel.
- *  Row i of C is at c + targets[i], row i of A (of which only each fourth counts where they are together) at a + sources[i],
+/** gemm_panel(a, b, c, sources, targets, tiles, depth, step, start): for each tile of rows, C (+)= A tile · B panel.
+ *  Row i of C is at c + targets[i], row i of A (of which only each tile's first counts where they are together) at a + sources[i],
  *  and A's next step of the depth `step` bytes on. `start` 0 adds to what C holds. The additions of an element follow the
  *  depth, whatever the tiles are. */
-export const gemmPanel = (rows: Rows): WasmFunction => {
+export const gemmPanel = (rows: Rows, tile: Tile): WasmFunction => {
   const names = ["a", "b", "c", "sources", "targets", "tiles", "depth", "step", "start"] as const;
-  const f = new FunctionBuilder(`gemm_panel_${rows}`, names.map(i32));
+  const f = new FunctionBuilder(nameOf("panel", rows, tile), names.map(i32));
   const p = parametersOf(f, names);
-  const sums = f.locals("v128", "sum", TILE_ROWS * VECTORS);
+  const sums = f.locals("v128", "sum", tile.rows * VECTORS);
   const columns = f.locals("v128", "b_", VECTORS);
   const element = f.local("v128", "a_");
-  const targets = f.locals("i32", "c_", TILE_ROWS);
-  const sources = f.locals("i32", "source", rows === "together" ? 1 : TILE_ROWS);
+  const targets = f.locals("i32", "c_", tile.rows);
+  const sources = f.locals("i32", "source", rows === "together" ? 1 : tile.rows);
   const [at, end] = f.locals("i32", "at", 2) as [number, number];
   const sum = (r: number, v: number): LocalIndex => sums[r * VECTORS + v] ?? 0;
   const eachVector = (body: (target: LocalIndex, sum: LocalIndex, byte: number) => void): void =>
@@ -50,32 +59,43 @@ export const gemmPanel = (rows: Rows): WasmFunction => {
     f.get(p.b).set(at);
     f.block("loop", () => {
       columns.forEach((column, v) => f.get(at).op("v128.load", 2, 16 * v).set(column));
-      for (let r = 0; r < TILE_ROWS; r++) {
+      for (let r = 0; r < tile.rows; r++) {
         f.get(sources[r] ?? sources[0] ?? 0).op("v128.load32_splat", 2, rows === "together" ? r * FLOAT : 0).set(element);
-        columns.forEach((column, v) => f.get(sum(r, v)).get(element).get(column).op("f32x4.mul").op("f32x4.add").set(sum(r, v)));
+        columns.forEach((column, v) => addProduct(f, tile, sum(r, v), element, column));
       }
       for (const source of sources) f.get(source).get(p.step).op("i32.add").set(source);
       f.advance(at, bytes).get(at).get(end).op("i32.lt_u").op("br_if", 0);
     });
     eachVector((target, s, byte) => f.get(target).get(s).op("v128.store", 2, byte));
-    f.advance(p.sources, TILE_ROWS * FLOAT).advance(p.targets, TILE_ROWS * FLOAT).advance(p.tiles, -1).get(p.tiles).op("br_if", 0);
+    f.advance(p.sources, tile.rows * FLOAT).advance(p.targets, tile.rows * FLOAT).advance(p.tiles, -1).get(p.tiles).op("br_if", 0);
   });
   return f.finish(false);
+};
+
+const nameOf = (part: string, rows: Rows, { fused }: Tile): string => `gemm_${part}_${rows}${fused ? "_fused" : ""}`;
+
+/** sum += a · b */
+const addProduct = (f: FunctionBuilder, { fused }: Tile, sum: LocalIndex, a: LocalIndex, b: LocalIndex): void => {
+  if (fused) f.get(a).get(b).get(sum).op("f32x4.relaxed_madd").set(sum);
+  else f.get(sum).get(a).get(b).op("f32x4.mul").op("f32x4.add").set(sum);
 };
 
 const parametersOf = <N extends string>(f: FunctionBuilder, names: readonly N[]): Readonly<Record<N, LocalIndex>> =>
   Object.fromEntries(names.map((name) => [name, f.parameter(name)])) as Readonly<Record<N, LocalIndex>>;
 
+/** A tile's elements, and the places of its rows. */
+export const edgeBytes = ({ rows }: Tile): number => (TILE_COLUMNS + 1) * rows * FLOAT;
+
 /** gemm_edge(a, b, c, sources, targets, columns, height, width, depth, step, start, tile): one tile of which only the first rows and columns
- *  exist, or whose columns are not neighbours: computed in `tile` (192 bytes of scratch memory), copied element by element. */
-export const gemmEdge = (rows: Rows, panel: number): WasmFunction => {
+ *  exist, or whose columns are not neighbours: computed in `tile` (`edgeBytes` of scratch memory), copied element by element. */
+export const gemmEdge = (rows: Rows, tile: Tile, panel: number): WasmFunction => {
   const names = ["a", "b", "c", "sources", "targets", "columns", "height", "width", "depth", "step", "start", "tile"] as const;
-  const f = new FunctionBuilder(`gemm_edge_${rows}`, names.map(i32));
+  const f = new FunctionBuilder(nameOf("edge", rows, tile), names.map(i32));
   const p = parametersOf(f, names);
   const [row, column] = f.locals("i32", "index", 2) as [number, number];
   const bytes = TILE_COLUMNS * FLOAT;
-  const table = TILE_ROWS * bytes;
-  for (let r = 0; r < TILE_ROWS; r++) f.get(p.tile).i32(r * bytes).op("i32.store", 2, table + r * FLOAT);
+  const table = tile.rows * bytes;
+  for (let r = 0; r < tile.rows; r++) f.get(p.tile).i32(r * bytes).op("i32.store", 2, table + r * FLOAT);
   const inTile = (): FunctionBuilder =>
     f.get(p.tile).get(row).i32(TILE_COLUMNS).op("i32.mul").get(column).op("i32.add").i32(FLOAT).op("i32.mul").op("i32.add");
   const entry = (base: LocalIndex, index: LocalIndex): FunctionBuilder => f.get(base).get(index).i32(FLOAT).op("i32.mul").op("i32.add").op("i32.load", 2, 0);

@@ -1,9 +1,9 @@
-/** @file Copies a factor of a product into panels: [groups][depth][lanes], lanes being four rows of A or eight columns of B.
+/** @file Copies a factor of a product into panels: [groups][depth][lanes], lanes being four or six rows of A, or eight columns of B.
  *
  *  Where an element lies is read from two tables of byte offsets, one for the lanes and one for the depth, so that any
  *  strides and any number of axes look the same. What is next to each other in memory decides how it is copied:
  *
- *      lanes      the lanes of a group are neighbours: one or two vectors a step of the depth
+ *      lanes      the lanes of a group are neighbours: one or two vectors, or one and a half, a step of the depth
  *      depth      four steps of the depth are neighbours: four by four transposed in registers
  *      neither    element by element
  *
@@ -21,7 +21,7 @@ const PARAMETERS = ["to", "from", "lanes", "depths", "groups", "depth"] as const
 
 type Parameters = Readonly<Record<(typeof PARAMETERS)[number], LocalIndex>>;
 
-export const pack = (neighbours: Neighbours, width: 4 | 8): WasmFunction => {
+export const pack = (neighbours: Neighbours, width: 4 | 6 | 8): WasmFunction => {
   const f = new FunctionBuilder(`pack_${neighbours}_${width}`, PARAMETERS.map((name) => ({ name, type: "i32" })));
   const p = Object.fromEntries(PARAMETERS.map((name) => [name, f.parameter(name)])) as Parameters;
   if (neighbours === "lanes") stepByStep(f, p, width);
@@ -79,7 +79,10 @@ const stepByStep = (f: FunctionBuilder, { to, from, lanes, depths, groups, depth
       f.while(at, () => f.get(depth), 1, () => {
         f.get(next).op("i32.load", 2, 0).set(row);
         for (const [pointer, place] of each) {
-          for (let byte = 0; byte < width * FLOAT; byte += 16) f.get(place).get(pointer).get(row).op("i32.add").op("v128.load", 2, byte).op("v128.store", 2, byte);
+          for (let lane = 0; lane < width; lane += 4) {
+            const [load, store] = lane + 4 <= width ? (["v128.load", "v128.store"] as const) : (["f64.load", "f64.store"] as const);
+            f.get(place).get(pointer).get(row).op("i32.add").op(load, 2, lane * FLOAT).op(store, 2, lane * FLOAT);
+          }
           f.advance(place, width * FLOAT);
         }
         f.advance(next, FLOAT);
@@ -102,14 +105,17 @@ const transposed = (f: FunctionBuilder, to: LocalIndex, lane: readonly LocalInde
     offset();
     f.set(offsetLocal);
     for (let quad = 0; quad < lane.length; quad += 4) {
-      rows.forEach((row, i) => f.get(lane[quad + i] ?? 0).get(offsetLocal).op("i32.add").op("v128.load", 2, 0).set(row));
+      rows.forEach((row, i) => f.get(lane[quad + i] ?? lane.at(-1) ?? 0).get(offsetLocal).op("i32.add").op("v128.load", 2, 0).set(row));
       shuffle(row0, row1, words(0, 4, 1, 5)).set(half0);
       shuffle(row2, row3, words(0, 4, 1, 5)).set(half1);
       shuffle(row0, row1, words(2, 6, 3, 7)).set(half2);
       shuffle(row2, row3, words(2, 6, 3, 7)).set(half3);
       const store = (step: number, low: LocalIndex, high: LocalIndex, picked: readonly number[]): void => {
         f.get(to);
-        shuffle(low, high, picked).op("v128.store", 2, step * lane.length * FLOAT + quad * FLOAT);
+        shuffle(low, high, picked);
+        const byte = (step * lane.length + quad) * FLOAT;
+        if (quad + 4 <= lane.length) f.op("v128.store", 2, byte);
+        else f.op("f64x2.extract_lane", 0).op("f64.store", 2, byte);
       };
       store(0, half0, half1, words(0, 1, 4, 5));
       store(1, half0, half1, words(2, 3, 6, 7));

@@ -16,14 +16,14 @@
 import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
 import type { Shared } from "./function-table.ts";
-import { gemmEdge, gemmPanel, TILE_COLUMNS, TILE_ROWS } from "./gemm.ts";
+import { gemmEdge, gemmPanel, TILE_COLUMNS } from "./gemm.ts";
 import type { Rows } from "./gemm.ts";
 import type { WasmFunction } from "./module.ts";
 import { pack } from "./pack.ts";
 import { directRows, neighboursOf, planOf } from "./product-plan.ts";
 import type { Plan } from "./product-plan.ts";
 import type { Neighbours } from "./pack.ts";
-import { countOf, itemsPerBatch, TOGETHER } from "./product.ts";
+import { countOf, itemsPerBatch, together } from "./product.ts";
 import type { Axis, Product } from "./product.ts";
 
 const FLOAT = 4;
@@ -89,7 +89,7 @@ class ProductEmitter {
           this.#pack("b", b, width, steps);
           if (this.#direct === null) this.#tiles(steps);
           this.#blocks("row", rowRange, this.#plan.rows, (firstRow, height) => {
-            this.#table(firstRow, height, TILE_ROWS, rows, { rowsA: "a", rowsOut: "out" });
+            this.#table(firstRow, height, this.#product.tile.rows, rows, { rowsA: "a", rowsOut: "out" });
             if (this.#direct === null) this.#pack("a", a, height, steps);
             this.#multiply(out, a, height, width, steps, firstStep);
             this.#finish(index, firstRow, height, firstStep);
@@ -123,7 +123,7 @@ class ProductEmitter {
     if (group !== this.#product.split) return this.#constants(group, count);
     const [first, limit] = f.locals("i32", group, 2) as [number, number];
     const within = (bound: "begin" | "end", to: LocalIndex, other: number, keep: "i32.gt_s" | "i32.lt_s"): void => {
-      f.get(f.parameter(bound)).get(batch).i32(itemsPerBatch(this.#product)).op("i32.mul").op("i32.sub").i32(TOGETHER[group]).op("i32.mul").tee(to).i32(other);
+      f.get(f.parameter(bound)).get(batch).i32(itemsPerBatch(this.#product)).op("i32.mul").op("i32.sub").i32(together(this.#product)).op("i32.mul").tee(to).i32(other);
       f.get(to).i32(other).op(keep).op("select").set(to);
     };
     within("begin", first, 0, "i32.gt_s");
@@ -186,7 +186,7 @@ class ProductEmitter {
     const f = this.#f;
     const [i, index, place] = f.locals("i32", "entry", 3) as [number, number, number];
     f.i32(0).set(i);
-    f.while(i, () => f.get(count).i32(unit - 1).op("i32.add").i32(-unit).op("i32.and"), 1, () => {
+    f.while(i, () => this.#upTo(count, unit), 1, () => {
       f.get(i).get(count).i32(1).op("i32.sub");
       f.get(i).get(count).op("i32.lt_s").op("select").get(first).op("i32.add").set(index);
       f.get(f.parameter("scratch")).get(i).i32(FLOAT).op("i32.mul").op("i32.add").set(place);
@@ -198,15 +198,20 @@ class ProductEmitter {
     });
   }
 
+  /** Pushes the multiple of `unit` that is not below `count`. */
+  #upTo(count: LocalIndex, unit: number): FunctionBuilder {
+    return this.#f.get(count).i32(unit - 1).op("i32.add").i32(unit).op("i32.div_u").i32(unit).op("i32.mul");
+  }
+
   #scratch(table: keyof Plan["at"]): FunctionBuilder {
     return this.#f.get(this.#f.parameter("scratch")).i32(this.#plan.at[table]).op("i32.add");
   }
 
   #pack(factor: "a" | "b", base: LocalIndex, count: LocalIndex, steps: LocalIndex): void {
     const f = this.#f;
-    const { depth } = this.#product;
+    const { depth, tile } = this.#product;
     const [width, lanes, table, depths] =
-      factor === "a" ? ([TILE_ROWS, this.#product.rows, "rowsA", "depthA"] as const) : ([TILE_COLUMNS, this.#product.columns, "columnsB", "depthB"] as const);
+      factor === "a" ? ([tile.rows, this.#product.rows, "rowsA", "depthA"] as const) : ([TILE_COLUMNS, this.#product.columns, "columnsB", "depthB"] as const);
     const neighbours = neighboursOf(lanes, depth, factor, width);
     const groups = f.local("i32", "groups");
     const copy = (kind: Neighbours, from: LocalIndex | null, number: () => void): void => {
@@ -235,8 +240,9 @@ class ProductEmitter {
   #tiles(steps: LocalIndex): void {
     const f = this.#f;
     const i = f.local("i32", "tile");
+    const { tile } = this.#product;
     f.i32(0).set(i);
-    f.while(i, () => f.i32(this.#plan.rows), TILE_ROWS, () => {
+    f.while(i, () => f.i32(this.#plan.rows), tile.rows, () => {
       f.get(f.parameter("scratch")).get(i).i32(FLOAT).op("i32.mul").op("i32.add");
       f.get(i).get(steps).op("i32.mul").i32(FLOAT).op("i32.mul").op("i32.store", 2, this.#plan.at.tiles);
     });
@@ -246,11 +252,12 @@ class ProductEmitter {
   #multiply(out: LocalIndex, base: LocalIndex, height: LocalIndex, width: LocalIndex, steps: LocalIndex, firstStep: LocalIndex): void {
     const f = this.#f;
     const { at } = this.#plan;
+    const { tile } = this.#product;
     const rows = this.#direct ?? "together";
-    const panel = this.#shared(() => gemmPanel(rows));
-    const edge = this.#shared(() => gemmEdge(rows, panel));
+    const panel = this.#shared(() => gemmPanel(rows, tile));
+    const edge = this.#shared(() => gemmEdge(rows, tile, panel));
     const [column, row, b, columns, a] = f.locals("i32", "tile", 5) as [number, number, number, number, number];
-    const stride = this.#direct === null ? TILE_ROWS * FLOAT : (this.#product.depth[0]?.a ?? 0) * FLOAT;
+    const stride = this.#direct === null ? tile.rows * FLOAT : (this.#product.depth[0]?.a ?? 0) * FLOAT;
     if (this.#direct === null) this.#scratch("a").set(a);
     else f.get(base).get(firstStep).i32(stride).op("i32.mul").op("i32.add").set(a);
     const sources = (): FunctionBuilder => this.#scratch(this.#direct === null ? "tiles" : "rowsA");
@@ -265,21 +272,21 @@ class ProductEmitter {
       f.i32(0).set(row);
       f.get(width).get(column).op("i32.sub").i32(TILE_COLUMNS).op("i32.ge_s");
       f.get(columns).op("i32.load", 2, at.columnsOut + (TILE_COLUMNS - 1) * FLOAT).get(columns).op("i32.load", 2, at.columnsOut).op("i32.sub").i32((TILE_COLUMNS - 1) * FLOAT).op("i32.eq");
-      f.op("i32.and").get(height).i32(TILE_ROWS).op("i32.ge_s").op("i32.and");
+      f.op("i32.and").get(height).i32(tile.rows).op("i32.ge_s").op("i32.and");
       f.block("if", () => {
         f.get(a).get(b).get(out).get(columns).op("i32.load", 2, at.columnsOut).op("i32.add");
         sources();
-        this.#scratch("rowsOut").get(height).i32(TILE_ROWS).op("i32.div_u").get(steps).i32(stride);
+        this.#scratch("rowsOut").get(height).i32(tile.rows).op("i32.div_u").get(steps).i32(stride);
         f.get(firstStep).op("i32.eqz").op("call", panel);
-        f.get(height).i32(-TILE_ROWS).op("i32.and").set(row);
+        f.get(height).get(height).i32(tile.rows).op("i32.rem_u").op("i32.sub").set(row);
       });
-      f.while(row, () => f.get(height), TILE_ROWS, () => {
+      f.while(row, () => f.get(height), tile.rows, () => {
         f.get(a).get(b).get(out);
         sources();
         atRow();
         this.#scratch("rowsOut");
         atRow().get(columns).i32(at.columnsOut).op("i32.add");
-        rest(height, row, TILE_ROWS);
+        rest(height, row, tile.rows);
         rest(width, column, TILE_COLUMNS);
         f.get(steps).i32(stride).get(firstStep).op("i32.eqz");
         this.#scratch("tile").op("call", edge);

@@ -1,9 +1,9 @@
 /** @file How a product is cut and read: sizes of blocks, where they lie in the scratch region, what is copied and how. */
 
-import { TILE_COLUMNS, TILE_ROWS } from "./gemm.ts";
+import { edgeBytes, FUSED, TILE_COLUMNS } from "./gemm.ts";
 import type { Rows } from "./gemm.ts";
 import type { Neighbours } from "./pack.ts";
-import { countOf } from "./product.ts";
+import { countOf, withItems } from "./product.ts";
 import type { Axis, Product } from "./product.ts";
 
 const FLOAT = 4;
@@ -32,7 +32,7 @@ export interface Plan {
 /** `whole`: rows are not cut. */
 export const planOf = (product: Product, whole = false): Plan => {
   const depth = blockOf(countOf(product.depth), LARGEST.depth, 4);
-  const rows = blockOf(countOf(product.rows), LARGEST.rows, TILE_ROWS);
+  const rows = blockOf(countOf(product.rows), LARGEST.rows, product.tile.rows);
   const columns = blockOf(countOf(product.columns), whole ? WHOLE_ROWS : LARGEST.columns, TILE_COLUMNS);
   let next = 0;
   const take = (bytes: number): number => {
@@ -43,20 +43,31 @@ export const planOf = (product: Product, whole = false): Plan => {
   const [rowsA, rowsOut, tiles] = [take(rows * FLOAT), take(rows * FLOAT), take(rows * FLOAT)];
   const [columnsB, columnsOut] = [take(columns * FLOAT), take(columns * FLOAT)];
   const [depthA, depthB] = [take(depth * FLOAT), take(depth * FLOAT)];
-  const tile = take((TILE_COLUMNS + 1) * TILE_ROWS * FLOAT);
+  const tile = take(edgeBytes(product.tile));
   const [a, b] = [take(rows * depth * FLOAT), take(columns * depth * FLOAT)];
   return { depth, rows, columns, at: { rowsA, rowsOut, tiles, columnsB, columnsOut, depthA, depthB, tile, a, b, end: next } };
 };
 
 /** Copying a pays if it is then read for many panels. Until then it is read where it is, if one number says where the next step
- *  of the depth lies; four rows that are read together must all exist. */
+ *  of the depth lies; rows that are read together must all exist. */
 const FEW_COLUMNS = 64;
 
-export const directRows = ({ rows, columns, depth }: Product): Rows | null => {
+export const directRows = ({ rows, columns, depth, tile }: Product): Rows | null => {
   const [only] = depth;
   if (countOf(columns) > FEW_COLUMNS || only === undefined || depth.length > 1) return null;
   if (only.a === 1) return "apart";
-  return neighboursOf(rows, [], "a", TILE_ROWS) === "lanes" && countOf(rows) % TILE_ROWS === 0 ? "together" : null;
+  return neighboursOf(rows, [], "a", tile.rows) === "lanes" && countOf(rows) % tile.rows === 0 ? "together" : null;
+};
+
+/** Fewer rows leave too much of the last tile empty. */
+const MANY_ROWS = 64;
+
+/** The product with multiplication and addition in one instruction, unless its larger tile costs more than that gains. */
+export const fusedProduct = (product: Product): Product => {
+  const fused = withItems({ ...product, tile: FUSED });
+  const kind = ({ rows, depth, tile }: Product): Neighbours => neighboursOf(rows, depth, "a", tile.rows);
+  const alike = kind(fused) === kind(product) && directRows(fused) === directRows(product);
+  return alike && countOf(product.rows) >= MANY_ROWS ? fused : product;
 };
 
 /** Which neighbours every group of `width` lanes, or every four steps of the depth, surely are in memory. Groups of lanes

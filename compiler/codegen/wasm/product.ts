@@ -15,6 +15,8 @@ import { ExprPool } from "../expr-pool.ts";
 import { divide, flatLinear, rangeOf, remainder } from "../index-expr.ts";
 import type { Expr, Kernel, KernelInput, Loop } from "../kernel.ts";
 import { childrenOf, schedule } from "../schedule.ts";
+import { SEPARATE } from "./gemm.ts";
+import type { Tile } from "./gemm.ts";
 
 /** One index: how many values, and how many elements each tensor moves for one step. */
 export interface Axis {
@@ -33,18 +35,26 @@ export interface Product extends Readonly<Record<OutputGroup | "depth", readonly
   readonly b: number;
   readonly aStart: number;
   readonly bStart: number;
-  /** What can be computed apart from each other, TOGETHER of them at a time (the last of each batch may be fewer): columns where
+  readonly tile: Tile;
+  /** What can be computed apart from each other, `together` of them at a time (the last of each batch may be fewer): columns where
    *  there are more of them and nothing remains to be done with whole rows. The other factor is packed for every piece. */
   readonly split: "rows" | "columns";
   /** So many of one batch, in all batches. */
   readonly items: number;
 }
 
-/** A tile of rows; a line of the cache of columns. */
-export const TOGETHER = { rows: 4, columns: 16 } as const;
+/** A line of the cache. */
+const COLUMNS = 16;
+
+/** Rows or columns in an item. */
+export const together = ({ split, tile }: Cut): number => (split === "rows" ? tile.rows : COLUMNS);
+
+type Cut = Omit<Product, "items">;
 
 /** Items in one batch. */
-export const itemsPerBatch = (product: Product): number => Math.ceil(countOf(product[product.split]) / TOGETHER[product.split]);
+export const itemsPerBatch = (product: Cut): number => Math.ceil(countOf(product[product.split]) / together(product));
+
+export const withItems = (product: Cut): Product => ({ ...product, items: countOf(product.batch) * itemsPerBatch(product) });
 
 export interface ProductKernel {
   readonly product: Product;
@@ -75,8 +85,7 @@ export const productOf = (kernel: Kernel): ProductKernel | null => {
 
 const splitByColumns = (product: Product): Product => {
   if (countOf(product.columns) <= countOf(product.rows)) return product;
-  const split: Product = { ...product, split: "columns" };
-  return { ...split, items: countOf(product.batch) * itemsPerBatch(split) };
+  return withItems({ ...product, split: "columns" });
 };
 
 /** Copying both factors costs about as much as this many rows or columns. */
@@ -181,8 +190,7 @@ const contraction = (
   const group = (name: OutputGroup): readonly Axis[] => merge(outer.filter((index) => groupOf(index) === name).map(axisOf));
   const factors = { a: (swap ? right : left).input, b: (swap ? left : right).input, aStart: a.start, bStart: b.start };
   const groups = { batch: group("batch"), rows: group("rows"), columns: group("columns"), depth: merge(inner.map(axisOf)) };
-  const items = countOf(groups.batch) * Math.ceil(countOf(groups.rows) / TOGETHER.rows);
-  return { product: { ...factors, ...groups, split: "rows", items }, outer, groupOf, values };
+  return { product: withItems({ ...factors, ...groups, tile: SEPARATE, split: "rows" }), outer, groupOf, values };
 };
 
 /** A loop whose index is taken apart as floor(i / n) and i mod n is two: i = n · high + low. */

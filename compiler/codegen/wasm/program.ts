@@ -41,7 +41,7 @@ export const emitKernels = (kernels: readonly Kernel[]): Emitted => emitEntries(
 
 /** The functions of kernels, after those that they call. */
 const emitEntries = (entries: readonly TableEntry<NativePhase>[]): Emitted => {
-  const table = new FunctionTable();
+  const table = new FunctionTable(process.env["FMA"] === "1");
   const kernels = entries.map((entry) => ("nest" in entry ? addNest(entry.nest, table) : addPhase(entry.name, entry.phase, table)));
   return { code: { memory: MEMORY, functions: table.functions }, kernels };
 };
