@@ -10,6 +10,7 @@ import { parseArgs } from "node:util";
 import { median } from "../compiler/bench/statistics.ts";
 import { compileSource, createExecutable, initialParameters } from "../compiler/index.ts";
 import type { Executable, Tensors, WasmProgram } from "../compiler/index.ts";
+import { AUTO, targetOf } from "../compiler/node/execute.ts";
 import { initialState } from "../runtime/parameters.ts";
 import { keyFor, randomStream } from "../runtime/random.ts";
 import { i32, scalar, scalarValue } from "../runtime/tensors.ts";
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     lengths: { type: "string", default: "512 1024 2048" },
     forms: { type: "string", default: "exact sus:c=25" },
     threads: { type: "string", default: "1 2" },
+    backend: { type: "string", default: AUTO },
     rounds: { type: "string", default: "9" },
     json: { type: "string", default: "build/gpt-small.json" },
   },
@@ -44,9 +46,9 @@ const isWasm = (program: object | null): program is WasmProgram => program !== n
 
 const open = async (length: number, form: string, threads: number): Promise<Side> => {
   const text = readFileSync(values.model, "utf8");
-  const { program } = compileSource({ file: values.model, text, dims: { T: length, B: 1 }, attentionBackward: form, target: "wasm" });
+  const { program } = compileSource({ file: values.model, text, dims: { T: length, B: 1 }, attentionBackward: form, target: targetOf(values.backend) });
   if (!isWasm(program)) throw new Error(`${values.model} did not become a WebAssembly program`);
-  const executable = await createExecutable(program, "wasm", { threads });
+  const executable = await createExecutable(program, program.backend, { threads });
   const kept = await executable.keep?.({ ...initialParameters(program, SEED), ...initialState(program) });
   if (kept === undefined) throw new Error("the backend keeps nothing");
   const random = randomStream(SEED, "batch");

@@ -1,6 +1,7 @@
 /** @file Processor time of single functions, which other work on the machine disturbs less than time by the clock. */
 
 import { createPeak } from "../compiler/bench/peak.ts";
+import type { WasmBackend } from "../runtime/abi.ts";
 
 export interface Timed {
   readonly name: string;
@@ -23,8 +24,8 @@ export const secondsOf = (run: () => void, milliseconds = 0): number => {
 };
 
 /** The loop that only multiplies and adds in registers. */
-export const inRegisters = (): Timed => {
-  const peak = createPeak();
+export const inRegisters = (backend?: WasmBackend): Timed => {
+  const peak = createPeak(backend);
   if (peak === null) throw new Error("no WebAssembly with vectors");
   return { name: "multiply-add in registers", work: peak.flops, run: peak.run };
 };

@@ -84,7 +84,6 @@ const measure = async ({ name, about, options, against }: Run): Promise<string> 
   const { sweep = { dim: "T", sizes: [] } } = options;
   const report = await bench({
     ...options,
-    backend: "wasm",
     sweep: { dim: sweep.dim, sizes: sweep.sizes.filter((size) => size <= Number(values.most)) },
     ...(values.repeat === undefined ? {} : { repeat: Number(values.repeat) }),
     onProgress: (message) => process.stderr.write(`${message}\n`),

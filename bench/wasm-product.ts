@@ -11,8 +11,10 @@ import { buildKernel } from "../compiler/codegen/build-kernel.ts";
 import { encodeModule } from "../compiler/codegen/wasm/encode.ts";
 import { FunctionTable } from "../compiler/codegen/wasm/function-table.ts";
 import { emitProduct, scratchBytes } from "../compiler/codegen/wasm/product-code.ts";
+import { fusedProduct } from "../compiler/codegen/wasm/product-plan.ts";
 import { countOf, productOf } from "../compiler/codegen/wasm/product.ts";
 import type { Product } from "../compiler/codegen/wasm/product.ts";
+import { AUTO, targetOf } from "../compiler/node/execute.ts";
 import * as sq from "../ir/ops/index.ts";
 import { parseEinsum } from "../ir/ops/einsum-spec.ts";
 import { UNKNOWN } from "../ir/span.ts";
@@ -20,7 +22,8 @@ import { tensor } from "../ir/types.ts";
 import { inRegisters, secondsOf } from "./processor-time.ts";
 import type { Timed } from "./processor-time.ts";
 
-const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, only: { type: "string", default: "" }, milliseconds: { type: "string", default: "60" } } });
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, only: { type: "string", default: "" }, milliseconds: { type: "string", default: "60" }, backend: { type: "string", default: AUTO } } });
+const backend = targetOf(values.backend) === "wasm:relaxed" ? "wasm:relaxed" : "wasm";
 
 interface Shape {
   readonly name: string;
@@ -64,9 +67,10 @@ const PAGES = 2048;
 const REGION = 24 * 1024 * 1024;
 
 const subjects = (): readonly Timed[] => {
-  const table = new FunctionTable();
+  const table = new FunctionTable(backend === "wasm:relaxed");
   const shapes = SHAPES.filter(({ name }) => name.includes(values.only)).flatMap((shape, i) => {
-    const product = productFor(shape);
+    const found = productFor(shape);
+    const product = found !== null && table.fused ? fusedProduct(found) : found;
     if (product === null) process.stdout.write(`${shape.name}: left to plain loops\n`);
     else table.add(emitProduct(`product_${i}`, product, 2, table.shared));
     return product === null ? [] : [{ name: shape.name, product, export: `product_${i}` }];
@@ -76,7 +80,7 @@ const subjects = (): readonly Timed[] => {
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   new Float32Array(memory.buffer).forEach((_, i, all) => (all[i] = (i % 17) / 17 - 0.5));
   const call = (name: string): ((...args: readonly number[]) => void) => exports[name] as (...args: readonly number[]) => void;
-  return [inRegisters(), ...shapes.map(({ name, product, export: exported }): Timed => {
+  return [inRegisters(backend), ...shapes.map(({ name, product, export: exported }): Timed => {
     if (scratchBytes(product) > REGION) throw new Error(`${name}: ${scratchBytes(product)} bytes of scratch`);
     const { batch, rows, columns, depth } = product;
     return { name, work: 2 * [batch, rows, columns, depth].map(countOf).reduce((x, y) => x * y, 1), run: () => call(exported)(0, REGION, 2 * REGION, 0, product.items, 3 * REGION) };

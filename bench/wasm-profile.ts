@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { compileSource } from "../compiler/index.ts";
 import type { WasmProgram } from "../compiler/index.ts";
+import { AUTO, targetOf } from "../compiler/node/execute.ts";
 import { parseDims } from "../compiler/cli/options.ts";
 import type { Entry, Launch, WasmKernel } from "../runtime/abi.ts";
 import { randomStream } from "../runtime/random.ts";
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     dim: { type: "string", multiple: true, default: ["T=512"] },
     form: { type: "string", default: "exact" },
     entry: { type: "string", default: "step" },
+    backend: { type: "string", default: AUTO },
     rounds: { type: "string", default: "10" },
     top: { type: "string", default: "30" },
   },
@@ -27,7 +29,7 @@ const FLOAT = 4;
 const PAGE = 65_536;
 
 const compiled = (): WasmProgram => {
-  const { program } = compileSource({ file: values.model, text: readFileSync(values.model, "utf8"), dims: parseDims(values.dim), attentionBackward: values.form, target: "wasm" });
+  const { program } = compileSource({ file: values.model, text: readFileSync(values.model, "utf8"), dims: parseDims(values.dim), attentionBackward: values.form, target: targetOf(values.backend) });
   if (program === null || !("wasm" in program)) throw new Error(`${values.model} did not become a WebAssembly program`);
   return program;
 };

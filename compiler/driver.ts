@@ -28,7 +28,7 @@ export interface SourceOptions extends LanguageOptions {
   readonly text: string;
 }
 
-/** What kernels are made for: gpu.js, which runs them on any of its backends, or WebAssembly. */
+/** What kernels are made for: gpu.js, which runs them on any of its backends, or WebAssembly, with or without relaxed SIMD. */
 export const TARGETS = Object.keys(LOWERINGS) as readonly Target[];
 
 export interface PipelineOptions {
@@ -128,11 +128,15 @@ export const compile = (options: CompileOptions): Compiled => {
 };
 
 /** The stage of the modules that a target's kernels are made of. */
-const LAST_STAGE: Readonly<Record<Target, StageName>> = { gpujs: "kernel", wasm: "native" };
+const LAST_STAGE: Readonly<Record<Target, StageName>> = { gpujs: "kernel", wasm: "native", "wasm:relaxed": "native" };
 
-export type ProgramFor<T extends Target> = T extends "wasm" ? WasmProgram : Program;
+export type ProgramFor<T extends Target> = T extends "gpujs" ? Program : WasmProgram;
 
-const GENERATE: { readonly [T in Target]: (module: Module) => ProgramFor<T> } = { gpujs: generateProgram, wasm: generateWasmProgram };
+const GENERATE: { readonly [T in Target]: (module: Module) => ProgramFor<T> } = {
+  gpujs: generateProgram,
+  wasm: generateWasmProgram,
+  "wasm:relaxed": (module) => generateWasmProgram(module, "wasm:relaxed"),
+};
 
 /** The program of a compilation that went all the way, for the target it was compiled for or for another one. */
 export const programFor = <T extends Target>({ target, program, gradient }: Compiled, wanted: T): ProgramFor<T> | null =>

@@ -24,8 +24,10 @@ const derive: Pipeline = [step(differentiate), ...clean, step(rewriteAttentionBa
 /** To operations that are kernels, or parts of one, with a place in memory each. */
 const lower = (apart: Step): Pipeline => [apart, ...clean, step(fuse), step(planMemoryPass)];
 
+const native = lower(step(decomposeNative));
+
 /** From the gradient stage to kernels, by what they are for: gpu.js, or the backend that computes attention whole. */
-export const LOWERINGS = { gpujs: lower(step(decompose)), wasm: lower(step(decomposeNative)) } as const satisfies Readonly<Record<string, Pipeline>>;
+export const LOWERINGS = { gpujs: lower(step(decompose)), wasm: native, "wasm:relaxed": native } as const satisfies Readonly<Record<string, Pipeline>>;
 
 export type Target = keyof typeof LOWERINGS;
 
@@ -43,4 +45,5 @@ export const PIPELINES = {
 export const DEFAULTS: Readonly<Record<Target, { readonly trained: Pipeline; readonly forward: Pipeline }>> = {
   gpujs: { trained: PIPELINES.exact, forward: PIPELINES.forward },
   wasm: { trained: PIPELINES.exactNative, forward: PIPELINES.forwardNative },
+  "wasm:relaxed": { trained: PIPELINES.exactNative, forward: PIPELINES.forwardNative },
 };

@@ -118,8 +118,12 @@ export interface WasmKernel {
   readonly scratchBytes: number;
 }
 
-/** For the backend `wasm`. */
+/** Subquad's own: with instructions whose results are the same in every engine, or with relaxed SIMD too, whose multiply-add rounds
+ *  once. */
+export type WasmBackend = "wasm" | "wasm:relaxed";
+
 export interface WasmProgram extends ProgramHead {
+  readonly backend: WasmBackend;
   /** The module; it imports `env.memory`. */
   readonly wasm: Uint8Array;
   readonly kernels: readonly WasmKernel[];
@@ -129,7 +133,7 @@ export type AnyProgram = Program | WasmProgram;
 
 /** A program ready to run on one backend. Inputs and outputs by name; a missing, extra or misshapen input is an error. */
 export interface Executable {
-  /** What really runs: `gpujs:webasm (fused-threaded)`, `wasm (2 threads)`. */
+  /** What really runs: `gpujs:webasm (fused-threaded)`, `wasm:relaxed (2 threads)`. */
   readonly backend: string;
   run(entry: string, inputs: Tensors): Promise<Tensors>;
   /** Leaves parameters and optimizer state where the backend computes; until it is called again. Absent where a backend cannot. */

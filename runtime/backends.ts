@@ -1,12 +1,13 @@
 /** @file The backends there are, as data: where each runs, how to tell whether it does, how to add it. `subquad doctor`
  *  prints this table; `createExecutable` reads it. */
 
-import type { Executable, ExecutableOptions, Program, WasmProgram } from "./abi.ts";
+import type { Executable, ExecutableOptions, Program, WasmBackend, WasmProgram } from "./abi.ts";
 import { reasonOf, RuntimeError } from "./errors.ts";
 import { createGpuJsExecutable } from "./gpujs/executable.ts";
 import { loadGpuJs } from "./gpujs/load.ts";
 import { MODES, type ModeName } from "./gpujs/modes.ts";
-import { createWasmExecutable, missingWasm } from "./wasm/executable.ts";
+import { missingRelaxed, missingWasm } from "./wasm/engine.ts";
+import { createWasmExecutable } from "./wasm/executable.ts";
 
 export interface Backend {
   /** As given to `--backend`: `gpujs:webasm`. */
@@ -35,13 +36,9 @@ function backend(mode: ModeName, missing: Backend["missing"], install: string): 
   return { name: `gpujs:${mode}`, mode, summary: MODES[mode].note, missing, install };
 }
 
-const WASM: Backend = {
-  name: "wasm",
-  mode: null,
-  summary: "WebAssembly with SIMD and threads, without gpu.js: one plan over one shared memory",
-  missing: async () => missingWasm(),
-  install: "any current Node or browser has WebAssembly SIMD",
-};
+function own(name: WasmBackend, summary: string, missing: () => string | null, install: string): Backend {
+  return { name, mode: null, summary, missing: async () => missing(), install };
+}
 
 /** Best first: `gpujs` takes the first of its own that runs here. */
 export const BACKENDS: readonly Backend[] = [
@@ -50,8 +47,11 @@ export const BACKENDS: readonly Backend[] = [
   backend("headlessgl", missingHeadlessGl, "in Node on Linux: `apt-get install libxi-dev xvfb`, `npm install gl` without the override, run under `xvfb-run`"),
   backend("webasm", missingWebAssembly, "any current Node or browser has WebAssembly SIMD"),
   backend("cpu", async () => null, ""),
-  WASM,
+  own("wasm", "WebAssembly with SIMD and threads, without gpu.js: one plan over one shared memory", missingWasm, "any current Node or browser has WebAssembly SIMD"),
+  own("wasm:relaxed", "the same with fused multiply-add: a little faster; the last bits of results depend on the engine", missingRelaxed, "Node 22 or Chrome 114, or later, and a processor with fused multiply-add"),
 ];
+
+const isOwn = (name: string): boolean => name.startsWith("wasm");
 
 /** Every backend: there or not, and why. */
 export async function probeBackends(): Promise<BackendReport[]> {
@@ -64,11 +64,11 @@ export async function probeBackends(): Promise<BackendReport[]> {
 }
 
 /** Prepares a program for a backend by name: `gpujs:cpu`, `gpujs:webasm`, …, or `gpujs` for the best one there is; a program
- *  made for WebAssembly runs on `wasm`, and on nothing else.
+ *  made for WebAssembly runs on the backend that it was made for, and on no other.
  *  @throws RuntimeError SQ0701 unknown name, SQ0702 not available on this machine (with the reason and how to get it), or
  *  the program was compiled for another backend; SQ0007 an option that the backend does not know. */
 export async function createExecutable(program: Program | WasmProgram, name: string, options: ExecutableOptions = {}): Promise<Executable> {
-  if (name !== WASM.name && options.threads !== undefined) {
+  if (!isOwn(name) && options.threads !== undefined) {
     throw new RuntimeError("SQ0007", `\`${name}\` takes no number of threads`, "only `wasm` does; gpu.js has its own");
   }
   if (name === "gpujs") return createGpuJsExecutable(forGpuJs(program, name), await bestMode());
@@ -80,13 +80,14 @@ export async function createExecutable(program: Program | WasmProgram, name: str
   const reason = await reasonMissing(found.missing);
   if (reason !== null) throw new RuntimeError("SQ0702", `\`${name}\` is not available here: ${reason}`, found.install);
   if (found.mode !== null) return createGpuJsExecutable(forGpuJs(program, name), found.mode);
-  if ("wasm" in program) return createWasmExecutable(program, options);
-  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for gpu.js, not for \`${name}\``, "compile it with `--target wasm`");
+  if ("wasm" in program && program.backend === name) return createWasmExecutable(program, options);
+  const made = "wasm" in program ? `\`${program.backend}\`` : "gpu.js";
+  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for ${made}, not for \`${name}\``, `compile it with \`--target ${name}\``);
 }
 
 function forGpuJs(program: Program | WasmProgram, name: string): Program {
   if (!("wasm" in program)) return program;
-  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for WebAssembly, not for \`${name}\``, "run it on `wasm`");
+  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for WebAssembly, not for \`${name}\``, `run it on \`${program.backend}\``);
 }
 
 /** Software WebGPU loses to WebAssembly by far, so it has to be named to be used. */

@@ -31,7 +31,7 @@ export interface PackedProgram extends PackedHead {
   readonly kernels: readonly KernelSource[];
 }
 
-export const unpackProgram = <P extends PackedHead>(packed: P): Omit<P, "entries"> & ProgramHead => {
+export const unpackProgram = <const P extends PackedHead>(packed: P): Omit<P, "entries"> & ProgramHead => {
   const specs = new Map(packed.parameters.map((spec) => [spec.name, spec]));
   const entries = Object.entries(packed.entries).map(([name, entry]) => [name, unpackEntry(name, entry, specs)] as const);
   return { ...packed, version: 1, entries: Object.fromEntries(entries) };

@@ -9,9 +9,9 @@ import type { AttentionTask, Task, TrainingTask } from "./contract.ts";
 export const ATTENTION = "bench/peers/attention.sq";
 export const GPT_SMALL = "bench/gpt-small.sq";
 
-/** `form` is how the gradient of attention is computed: `exact`, `sus:c=25`. */
+/** Every side runs in an engine with relaxed SIMD. `form` is how the gradient of attention is computed: `exact`, `sus:c=25`. */
 const compiled = (file: string, dims: Readonly<Record<string, number>>, form: string) => {
-  const result = compile({ file, text: readFileSync(file, "utf8"), dims, attentionBackward: form, target: "wasm" });
+  const result = compile({ file, text: readFileSync(file, "utf8"), dims, attentionBackward: form, target: "wasm:relaxed" });
   if (result.program === null || !("wasm" in result.program)) throw new Error(`${file} did not become a WebAssembly program`);
   return { program: result.program, optimizer: optimizerOf(result.gradient) };
 };

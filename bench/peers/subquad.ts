@@ -68,6 +68,6 @@ const openTraining = async (task: TrainingTask, program: WasmProgram, executable
 export const openSubquad: Open = async (task, { threads, program: text }) => {
   if (text === null) throw new Error("Subquad's adapter needs a program");
   const program = decodeProgram(text);
-  const executable = await createExecutable(program, "wasm", { threads });
+  const executable = await createExecutable(program, program.backend, { threads });
   return task.kind === "attention" ? openAttention(task, program, executable) : openTraining(task, program, executable);
 };

@@ -132,6 +132,7 @@ const programText = (program: Program | WasmProgram): string => {
     `  dims: ${record(program.dims)},`,
     "  parameters,",
     `  optimizer: ${program.optimizer === null ? "null" : optimizerText(program.optimizer)},`,
+    ...("wasm" in program ? [`  backend: ${quote(program.backend)},`] : []),
     `  kernels${"wasm" in program ? "" : kernelNames(program)},`,
     `  entries: {\n${entries.join("\n")}\n  },`,
     "})",
@@ -147,7 +148,7 @@ const CREATE = `/** Prepares the program for a backend: \`gpujs:webasm\`, \`gpuj
 export const create = (backend = "gpujs"): Promise<Executable> => createExecutable(program, backend);`;
 
 const CREATE_WASM = `/** Prepares the program. \`wasm\`: the bytes of the module that was written beside this file, read or fetched. */
-export const create = (wasm: Uint8Array, options: ExecutableOptions = {}): Promise<Executable> => createExecutable({ ...program, wasm }, "wasm", options);`;
+export const create = (wasm: Uint8Array, options: ExecutableOptions = {}): Promise<Executable> => createExecutable({ ...program, wasm }, program.backend, options);`;
 
 /** State tensors are named after parameters: `m.Mlp.up`. */
 const statePrefixes = (program: ProgramHead): readonly string[] => [

@@ -20,7 +20,7 @@ import { VERSION } from "../version.ts";
 import { preparePoint, TIMED } from "./bench-point.ts";
 import type { Point, PointTask, Timed } from "./bench-point.ts";
 import type { ModelOptions } from "./compile.ts";
-import { AUTO } from "./execute.ts";
+import { AUTO, resolveBackend } from "./execute.ts";
 
 /** `file` may be `attention`: causal attention by itself, with the dims B, H, G, T, K, E. */
 export interface BenchOptions extends ModelOptions {
@@ -65,7 +65,7 @@ interface Settings extends Omit<MeasureOptions, "wall"> {
  *  another one is left. */
 export const bench = async (options: BenchOptions): Promise<BenchReport> => {
   const settings = settingsOf(options);
-  const peak = createPeak();
+  const peak = createPeak(resolveBackend(settings.backend) === "wasm:relaxed" ? "wasm:relaxed" : "wasm");
   const peaks: number[] = [];
   const results: BenchResult[] = [];
   const notes: string[] = [];

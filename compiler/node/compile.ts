@@ -82,7 +82,7 @@ const writeOutput = async (compiled: Compiled, folder: string, { locs = false }:
     files.push([`${stem}.kernels.ir`, printModule(compiled.module, { locs })]);
     const source = basename(compiled.file);
     const { program } = compiled;
-    if ("wasm" in program) files.push([`${stem}.wasm`, program.wasm], [`${stem}.wat`, printWat(generateWasm(compiled.module).code)]);
+    if ("wasm" in program) files.push([`${stem}.wasm`, program.wasm], [`${stem}.wat`, printWat(generateWasm(compiled.module, program.backend).code)]);
     files.push([`${stem}.ts`, await emitModule(program, compiled.module, { source, load: loadTsMorph })]);
     files.push(["manifest.json", `${JSON.stringify(manifest(program), null, 2)}\n`]);
   }

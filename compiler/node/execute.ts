@@ -4,20 +4,23 @@ import { createExecutable } from "../../runtime/index.ts";
 import type { Module } from "../../ir/core.ts";
 import type { AnyProgram, Executable } from "../../runtime/abi.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
-import { missingWasm } from "../../runtime/wasm/executable.ts";
+import { missingRelaxed, missingWasm } from "../../runtime/wasm/engine.ts";
 import { installWebGpu } from "../../runtime/node/webgpu.ts";
-import { programFor } from "../driver.ts";
+import { programFor, TARGETS } from "../driver.ts";
 import type { Compiled, ProgramFor } from "../driver.ts";
 import type { Target } from "../../passes/pipelines.ts";
 import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 
-/** The fastest backend of this machine: Subquad's own WebAssembly, where the engine has SIMD. */
+/** The fastest backend of this machine: Subquad's own WebAssembly, with what SIMD the engine has. */
 export const AUTO = "auto";
 
-export const resolveBackend = (backend: string = AUTO): string => (backend !== AUTO ? backend : missingWasm() === null ? "wasm" : "gpujs");
+export const resolveBackend = (backend: string = AUTO): string => (backend !== AUTO ? backend : missingRelaxed() === null ? "wasm:relaxed" : missingWasm() === null ? "wasm" : "gpujs");
 
 /** What a backend's programs are compiled for. */
-export const targetOf = (backend?: string): Target => (resolveBackend(backend) === "wasm" ? "wasm" : "gpujs");
+export const targetOf = (backend?: string): Target => {
+  const name = resolveBackend(backend);
+  return TARGETS.find((target) => target === name) ?? "gpujs";
+};
 
 /** The program of a compilation that went all the way, for its own target unless another one is given. Throws SQ0706 where the pipeline stopped earlier. */
 export const programOf = <T extends Target = Target>(compiled: Compiled, target?: T): ProgramFor<T> => {
@@ -34,7 +37,7 @@ export interface BackendOptions {
   readonly threads?: number;
 }
 
-/** `auto`, `interpreter`, `wasm`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was
+/** `auto`, `interpreter`, `wasm`, `wasm:relaxed`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was
  *  named. Throws SQ0007 for a number of threads where the backend takes none. */
 export const createBackend = async (compiled: Compiled, backend?: string, threads?: number): Promise<Executable> => {
   const name = resolveBackend(backend);

@@ -78,7 +78,7 @@ const wasmKernels = (compiled: CompileResult, program: WasmProgram, source?: str
   if (source !== undefined && kernels.length === 0) throw noSuchKernel(source);
   const data = { ...report, kernels };
   if (source === undefined) return { data, text: printWasmKernels(data) };
-  const { code } = generateWasm(compiled.module);
+  const { code } = generateWasm(compiled.module, program.backend);
   return { data, text: `${code.functions.filter(({ name }) => name.includes(source)).map((func) => printFunction(func, code)).join("\n\n")}\n` };
 };
 

@@ -53,10 +53,10 @@ export class Crews {
     return this.#threads.count;
   }
 
-  /** `wasm (2 threads)`. */
+  /** `2 threads`. */
   get name(): string {
-    if (this.#missing !== null) return `wasm (1 thread: ${this.#missing})`;
-    return this.#threads.count === 1 ? "wasm (1 thread)" : `wasm (${this.#threads.count} threads)`;
+    if (this.#missing !== null) return `1 thread: ${this.#missing}`;
+    return this.#threads.count === 1 ? "1 thread" : `${this.#threads.count} threads`;
   }
 
   one(): Chosen {

@@ -64,7 +64,7 @@ export class Machine {
   }
 
   get backend(): string {
-    return this.#crews.name;
+    return `${this.program.backend} (${this.#crews.name})`;
   }
 
   /** All memory, in elements. */

@@ -31,7 +31,7 @@ export const slow = (turns: number): WasmProgram => {
   const values = Array.from({ length: 8 }, (_, at) => ({ elements: COUNT, offset: at * COUNT }));
   const entries = Object.fromEntries([forward, step].map((each) => [each.name, { ...each, values, arenaBytes: 8 * COUNT * 4 }]));
   return {
-    version: 1, model: "Slow", dims: {}, parameters: [], optimizer: null, entries,
+    version: 1, backend: "wasm", model: "Slow", dims: {}, parameters: [], optimizer: null, entries,
     wasm: encodeModule({ memory, functions: [slowly(turns)] }), kernels: [{ name: "slowly", items: COUNT, grain: 1, work: 1e6, scratchBytes: 0 }],
   };
 };

@@ -39,7 +39,7 @@ const programOf = (more: { readonly scratchBytes?: number; readonly arenaBytes?:
   const made = entry("forward", [input("x", 0, [3]), input("ids", 1, [3], { dtype: "i32", below: 8 })], [port("y", 2, [3]), port("x", 0, [3]), port("z", 3, [3], "i32")], [launch(0, [0, 1], 2), launch(0, [1, 1], 3)], []);
   const values = [0, 16, 32, 48].map((offset) => ({ elements: 3, offset }));
   return {
-    version: 1, model: "Fixture", dims: {}, parameters: [], optimizer: null, entries: { forward: { ...made, values, arenaBytes } },
+    version: 1, backend: "wasm", model: "Fixture", dims: {}, parameters: [], optimizer: null, entries: { forward: { ...made, values, arenaBytes } },
     wasm: encodeModule({ memory, functions: [add(scratchBytes > 0)] }), kernels: [{ name: "add", items: 3, grain: 1, work: 3, scratchBytes }],
   };
 };

@@ -2,7 +2,7 @@
 
 import type { Module, Operation } from "../../../ir/core.ts";
 import { InternalError } from "../../../ir/diagnostic.ts";
-import type { WasmKernel, WasmProgram } from "../../../runtime/abi.ts";
+import type { WasmBackend, WasmKernel, WasmProgram } from "../../../runtime/abi.ts";
 import type { TableEntry } from "../kernel-table.ts";
 import type { Kernel } from "../kernel.ts";
 import { tabulate } from "../program.ts";
@@ -17,13 +17,13 @@ import { NATIVE } from "./native/table.ts";
 const MEMORY: MemoryImport = { from: "env", name: "memory", initial: 1, maximum: 65_536, shared: true };
 
 /** `module` satisfies the stage `native` and has been through `fuse`. */
-export const generateWasmProgram = (module: Module): WasmProgram => generateWasm(module).program;
+export const generateWasmProgram = (module: Module, backend?: WasmBackend): WasmProgram => generateWasm(module, backend).program;
 
 /** The same, and its module as data, which `print-wat.ts` prints. */
-export const generateWasm = (module: Module): { readonly program: WasmProgram; readonly code: WasmModule } => {
+export const generateWasm = (module: Module, backend: WasmBackend = "wasm"): { readonly program: WasmProgram; readonly code: WasmModule } => {
   const { table, ...program } = tabulate(module, nativeKernel);
-  const { code, kernels } = emitEntries(table.entries);
-  return { program: { ...program, wasm: encodeModule(code), kernels }, code };
+  const { code, kernels } = emitEntries(table.entries, backend === "wasm:relaxed");
+  return { program: { ...program, backend, wasm: encodeModule(code), kernels }, code };
 };
 
 const nativeKernel = ({ op, operands, attrs, results }: Operation): NativeKernel => {
@@ -37,11 +37,11 @@ interface Emitted {
   readonly kernels: readonly WasmKernel[];
 }
 
-export const emitKernels = (kernels: readonly Kernel[]): Emitted => emitEntries(kernels.map((nest) => ({ nest })));
+export const emitKernels = (kernels: readonly Kernel[], fused = false): Emitted => emitEntries(kernels.map((nest) => ({ nest })), fused);
 
 /** The functions of kernels, after those that they call. */
-const emitEntries = (entries: readonly TableEntry<NativePhase>[]): Emitted => {
-  const table = new FunctionTable(process.env["FMA"] === "1");
+const emitEntries = (entries: readonly TableEntry<NativePhase>[], fused: boolean): Emitted => {
+  const table = new FunctionTable(fused);
   const kernels = entries.map((entry) => ("nest" in entry ? addNest(entry.nest, table) : addPhase(entry.name, entry.phase, table)));
   return { code: { memory: MEMORY, functions: table.functions }, kernels };
 };
