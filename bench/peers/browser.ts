@@ -18,14 +18,14 @@ const TYPES: Readonly<Record<string, string>> = { ".js": "text/javascript", ".mj
 const PREFIX = "/node_modules/";
 
 /** @throws Error when there is no Chromium, or the peers are not installed. */
-export const openBrowser = async (): Promise<Host> => {
+export const openBrowser = async (v8Flags: readonly string[]): Promise<Host> => {
   const executablePath = CANDIDATES.find((path) => path !== undefined && existsSync(path));
   if (executablePath === undefined) throw new Error("no Chromium found: install one (apt-get install chromium), or set CHROMIUM to it");
   if (!existsSync(PACKAGES)) throw new Error(INSTALL);
   const { chromium } = await import("playwright-core");
   const server = await serve(await bundle());
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
-  const browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, headless: true, args: v8Flags.length === 0 ? FLAGS : [...FLAGS, `--js-flags=${v8Flags.join(" ")}`] });
   const page = await browser.newPage();
   await page.goto(`${origin}/`);
   await page.waitForFunction(() => "serve" in globalThis);

@@ -41,9 +41,9 @@ const nodeOfPeers = (): { readonly path: string; readonly engine: string } => {
 };
 
 /** @throws Error when the peers are not installed. */
-export const openProcess = async (): Promise<Host> => {
+export const openProcess = async (v8Flags: readonly string[]): Promise<Host> => {
   const { path, engine } = nodeOfPeers();
-  const child = fork(besides("./child"), [], { execPath: path, execArgv: [], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  const child = fork(besides("./child"), [], { execPath: path, execArgv: [...v8Flags], stdio: ["ignore", "ignore", "pipe", "ipc"] });
   let complaint = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (complaint = (complaint + text).slice(-2000)));
   const call = (request: Call): Promise<unknown> =>

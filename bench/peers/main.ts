@@ -22,6 +22,7 @@ const { values } = parseArgs({
     forms: { type: "string", default: "exact sus:c=25" },
     clock: { type: "string", default: "wall" },
     place: { type: "string", default: "auto" },
+    "v8-flags": { type: "string", default: "" },
     rounds: { type: "string", default: "7" },
     milliseconds: { type: "string", default: "300" },
     "check-steps": { type: "string", default: "20" },
@@ -50,6 +51,7 @@ const selection = {
   peers: values.peers.split(",").map((name): AdapterName => oneOf("peers", name.trim(), PEER_NAMES)),
   forms: values.forms.split(/\s+/),
   place: oneOf<Place | "auto">("place", values.place, ["auto", "node", "chromium"]),
+  v8Flags: values["v8-flags"].split(/\s+/).filter((flag) => flag !== ""),
 };
 const clock = oneOf<Clock>("clock", values.clock, ["wall", "processor"]);
 const threadCounts = wholeNumbers("threads", values.threads);

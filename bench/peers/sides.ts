@@ -13,6 +13,8 @@ export interface Side {
   readonly form: string | null;
   readonly threads: number;
   readonly place: Place;
+  /** For its engine. */
+  readonly v8Flags: readonly string[];
 }
 
 /** Peers by the name on the command line. */
@@ -29,15 +31,16 @@ export interface Selection {
   readonly forms: readonly string[];
   /** `auto`: Node, but Chromium for what has threads only there. */
   readonly place: Place | "auto";
+  readonly v8Flags: readonly string[];
 }
 
 /** Those of a selection that can do a task. */
-export const sidesFor = ({ peers, forms, place }: Selection, kind: Task["kind"], threads: number): readonly Side[] =>
+export const sidesFor = ({ peers, forms, place, v8Flags }: Selection, kind: Task["kind"], threads: number): readonly Side[] =>
   peers.flatMap((adapter): readonly Side[] => {
     const { name, trains, threadsInNode } = PEERS[adapter];
     if (kind === "training" && !trains) return [];
     const where = place !== "auto" ? place : threads > 1 && !threadsInNode ? "chromium" : "node";
-    const side = { name, adapter, form: null, threads, place: where } as const;
+    const side = { name, adapter, form: null, threads, place: where, v8Flags } as const;
     return adapter === "subquad" ? forms.map((form) => ({ ...side, name: `${name} ${form}`, form })) : [side];
   });
 
@@ -53,7 +56,7 @@ export interface Opened {
 export const openSide = async (side: Side, task: Task): Promise<Opened> => {
   const { form } = side;
   const program = form === null ? null : encodeProgram((await import("./compile.ts")).programFor(task, form));
-  const host = side.place === "node" ? await openProcess() : await (await import("./browser.ts")).openBrowser();
+  const host = side.place === "node" ? await openProcess(side.v8Flags) : await (await import("./browser.ts")).openBrowser(side.v8Flags);
   try {
     const { runtime } = await host.call<"open">({ call: "open", adapter: side.adapter, task, setting: { threads: side.threads, packages: host.packages, program } });
     return { side, host, runtime: `${runtime}, ${host.engine}` };

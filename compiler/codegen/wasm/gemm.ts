@@ -1,32 +1,34 @@
-/** @file The product C = A B on packed panels, a tile of four or six rows by eight columns in registers (Goto and van de Geijn,
- *  "Anatomy of high-performance matrix multiplication", 2008, with the micro-kernel at 128-bit vectors). Of fifteen registers that V8
- *  gives, six rows take twelve sums, two vectors of B and an element of A, if multiplication and addition are one instruction;
- *  the product of two needs a register of its own, so then there are four rows. The loop is not unrolled: V8 places all loads
- *  of a turn before its arithmetic, and two turns of them no longer fit the registers (a third of the speed is lost).
+/** @file The product C = A B on packed panels, a tile of it in registers (Goto and van de Geijn, "Anatomy of high-performance matrix
+ *  multiplication", 2008, with the micro-kernel at 128-bit vectors). V8 gives fifteen registers: eight sums, the vectors of B, an
+ *  element of A, and the product of two, which needs none where multiplication and addition are one instruction. The loop is
+ *  not unrolled: V8 places all loads of a turn before its arithmetic, and two turns of them no longer fit the registers (a
+ *  third of the speed is lost).
  *
- *      A block   [rows / tile][depth][tile]      B panel   [depth][8]      C   rows of eight neighbours, each row anywhere
+ *      A block   [rows / tile][depth][tile]      B panel   [depth][tile]      C   rows of neighbours, each row anywhere
  *
- *  The functions here work on one block of A (rows × depth, in the second-level cache) and one panel of B (depth × 8, in the
+ *  The functions here work on one block of A (rows × depth, in the second-level cache) and one panel of B (depth × tile, in the
  *  first); `product-code.ts` cuts a whole contraction into them. Pointers and offsets are bytes. */
 
 import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
 import type { Local, WasmFunction } from "./module.ts";
 
-/** Rows in registers, and whether a step is rounded once (`f32x4.relaxed_madd`) or twice. */
+const FLOAT = 4;
+const LANES = 4;
+
+const i32 = (name: string): Local => ({ name, type: "i32" });
+
+/** What is in registers, and whether a step is rounded once (`f32x4.relaxed_madd`) or twice. */
 export interface Tile {
-  readonly rows: 4 | 6;
+  readonly rows: 2 | 4 | 6;
+  readonly columns: 8 | 16;
   readonly fused: boolean;
 }
 
-export const SEPARATE: Tile = { rows: 4, fused: false };
-export const FUSED: Tile = { rows: 6, fused: true };
-
-export const TILE_COLUMNS = 8;
-const VECTORS = TILE_COLUMNS / 4;
-const FLOAT = 4;
-
-const i32 = (name: string): Local => ({ name, type: "i32" });
+/** As fast as four rows of eight, and twice as fast as they are where V8 makes two vectors one of 256 bits. */
+export const LONG: Tile = { rows: 2, columns: 16, fused: false };
+export const SHORT: Tile = { rows: 4, columns: 8, fused: false };
+export const FUSED: Tile = { rows: 6, columns: 8, fused: true };
 
 /** Where a tile's elements of A for one step of the depth are: next to each other (as they are in a packed block), or in rows
  *  of their own. */
@@ -40,16 +42,17 @@ export const gemmPanel = (rows: Rows, tile: Tile): WasmFunction => {
   const names = ["a", "b", "c", "sources", "targets", "tiles", "depth", "step", "start"] as const;
   const f = new FunctionBuilder(nameOf("panel", rows, tile), names.map(i32));
   const p = parametersOf(f, names);
-  const sums = f.locals("v128", "sum", tile.rows * VECTORS);
-  const columns = f.locals("v128", "b_", VECTORS);
+  const vectors = tile.columns / LANES;
+  const sums = f.locals("v128", "sum", tile.rows * vectors);
+  const columns = f.locals("v128", "b_", vectors);
   const element = f.local("v128", "a_");
   const targets = f.locals("i32", "c_", tile.rows);
   const sources = f.locals("i32", "source", rows === "together" ? 1 : tile.rows);
   const [at, end] = f.locals("i32", "at", 2) as [number, number];
-  const sum = (r: number, v: number): LocalIndex => sums[r * VECTORS + v] ?? 0;
+  const sum = (r: number, v: number): LocalIndex => sums[r * vectors + v] ?? 0;
   const eachVector = (body: (target: LocalIndex, sum: LocalIndex, byte: number) => void): void =>
     targets.forEach((target, r) => columns.forEach((_, v) => body(target, sum(r, v), 16 * v)));
-  const bytes = TILE_COLUMNS * FLOAT;
+  const bytes = tile.columns * FLOAT;
   f.get(p.b).get(p.depth).i32(bytes).op("i32.mul").op("i32.add").set(end);
   f.block("loop", () => {
     targets.forEach((target, r) => f.get(p.c).get(p.targets).op("i32.load", 2, r * FLOAT).op("i32.add").set(target));
@@ -72,7 +75,7 @@ export const gemmPanel = (rows: Rows, tile: Tile): WasmFunction => {
   return f.finish(false);
 };
 
-const nameOf = (part: string, rows: Rows, { fused }: Tile): string => `gemm_${part}_${rows}${fused ? "_fused" : ""}`;
+const nameOf = (part: string, rows: Rows, tile: Tile): string => `gemm_${part}_${rows}_${tile.rows}x${tile.columns}`;
 
 /** sum += a · b */
 const addProduct = (f: FunctionBuilder, { fused }: Tile, sum: LocalIndex, a: LocalIndex, b: LocalIndex): void => {
@@ -84,7 +87,7 @@ const parametersOf = <N extends string>(f: FunctionBuilder, names: readonly N[])
   Object.fromEntries(names.map((name) => [name, f.parameter(name)])) as Readonly<Record<N, LocalIndex>>;
 
 /** A tile's elements, and the places of its rows. */
-export const edgeBytes = ({ rows }: Tile): number => (TILE_COLUMNS + 1) * rows * FLOAT;
+export const edgeBytes = ({ rows, columns }: Tile): number => (columns + 1) * rows * FLOAT;
 
 /** gemm_edge(a, b, c, sources, targets, columns, height, width, depth, step, start, tile): one tile of which only the first rows and columns
  *  exist, or whose columns are not neighbours: computed in `tile` (`edgeBytes` of scratch memory), copied element by element. */
@@ -93,11 +96,11 @@ export const gemmEdge = (rows: Rows, tile: Tile, panel: number): WasmFunction =>
   const f = new FunctionBuilder(nameOf("edge", rows, tile), names.map(i32));
   const p = parametersOf(f, names);
   const [row, column] = f.locals("i32", "index", 2) as [number, number];
-  const bytes = TILE_COLUMNS * FLOAT;
+  const bytes = tile.columns * FLOAT;
   const table = tile.rows * bytes;
   for (let r = 0; r < tile.rows; r++) f.get(p.tile).i32(r * bytes).op("i32.store", 2, table + r * FLOAT);
   const inTile = (): FunctionBuilder =>
-    f.get(p.tile).get(row).i32(TILE_COLUMNS).op("i32.mul").get(column).op("i32.add").i32(FLOAT).op("i32.mul").op("i32.add");
+    f.get(p.tile).get(row).i32(tile.columns).op("i32.mul").get(column).op("i32.add").i32(FLOAT).op("i32.mul").op("i32.add");
   const entry = (base: LocalIndex, index: LocalIndex): FunctionBuilder => f.get(base).get(index).i32(FLOAT).op("i32.mul").op("i32.add").op("i32.load", 2, 0);
   const inResult = (): void => {
     f.get(p.c);

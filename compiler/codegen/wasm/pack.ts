@@ -1,9 +1,9 @@
-/** @file Copies a factor of a product into panels: [groups][depth][lanes], lanes being four or six rows of A, or eight columns of B.
+/** @file Copies a factor of a product into panels: [groups][depth][lanes], lanes being the rows of A or the columns of B in a tile (gemm.ts).
  *
  *  Where an element lies is read from two tables of byte offsets, one for the lanes and one for the depth, so that any
  *  strides and any number of axes look the same. What is next to each other in memory decides how it is copied:
  *
- *      lanes      the lanes of a group are neighbours: one or two vectors, or one and a half, a step of the depth
+ *      lanes      the lanes of a group are neighbours: vectors, or half a one, a step of the depth
  *      depth      four steps of the depth are neighbours: four by four transposed in registers
  *      neither    element by element
  *
@@ -11,6 +11,7 @@
 
 import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
+import type { Tile } from "./gemm.ts";
 import type { WasmFunction } from "./module.ts";
 
 export type Neighbours = "lanes" | "depth" | "neither";
@@ -21,7 +22,7 @@ const PARAMETERS = ["to", "from", "lanes", "depths", "groups", "depth"] as const
 
 type Parameters = Readonly<Record<(typeof PARAMETERS)[number], LocalIndex>>;
 
-export const pack = (neighbours: Neighbours, width: 4 | 6 | 8): WasmFunction => {
+export const pack = (neighbours: Neighbours, width: Tile["rows" | "columns"]): WasmFunction => {
   const f = new FunctionBuilder(`pack_${neighbours}_${width}`, PARAMETERS.map((name) => ({ name, type: "i32" })));
   const p = Object.fromEntries(PARAMETERS.map((name) => [name, f.parameter(name)])) as Parameters;
   if (neighbours === "lanes") stepByStep(f, p, width);

@@ -8,7 +8,7 @@
  *
  *      for each batch, block of columns, block of the depth: pack b
  *        for each block of rows: pack a
- *          for each panel of eight columns: multiply the block of rows with it
+ *          for each panel of columns: multiply the block of rows with it
  *          after the last steps of the depth: what remains to be done with these rows
  *
  *  Each element is summed along the depth in one order, whatever begin and end are. */
@@ -16,7 +16,7 @@
 import { FunctionBuilder } from "./builder.ts";
 import type { LocalIndex } from "./builder.ts";
 import type { Shared } from "./function-table.ts";
-import { gemmEdge, gemmPanel, TILE_COLUMNS } from "./gemm.ts";
+import { gemmEdge, gemmPanel } from "./gemm.ts";
 import type { Rows } from "./gemm.ts";
 import type { WasmFunction } from "./module.ts";
 import { pack } from "./pack.ts";
@@ -83,7 +83,7 @@ class ProductEmitter {
       this.#pointer(a, f.parameter(`in${this.#product.a}`), this.#product.aStart, index, batch, "a");
       this.#pointer(b, f.parameter(`in${this.#product.b}`), this.#product.bStart, index, batch, "b");
       this.#blocks("column", columnRange, this.#plan.columns, (firstColumn, width) => {
-        this.#table(firstColumn, width, TILE_COLUMNS, columns, { columnsB: "b", columnsOut: "out" });
+        this.#table(firstColumn, width, this.#product.tile.columns, columns, { columnsB: "b", columnsOut: "out" });
         this.#blocks("step", allSteps, this.#plan.depth, (firstStep, steps) => {
           this.#table(firstStep, steps, 1, depth, { depthA: "a", depthB: "b" });
           this.#pack("b", b, width, steps);
@@ -211,7 +211,7 @@ class ProductEmitter {
     const f = this.#f;
     const { depth, tile } = this.#product;
     const [width, lanes, table, depths] =
-      factor === "a" ? ([tile.rows, this.#product.rows, "rowsA", "depthA"] as const) : ([TILE_COLUMNS, this.#product.columns, "columnsB", "depthB"] as const);
+      factor === "a" ? ([tile.rows, this.#product.rows, "rowsA", "depthA"] as const) : ([tile.columns, this.#product.columns, "columnsB", "depthB"] as const);
     const neighbours = neighboursOf(lanes, depth, factor, width);
     const groups = f.local("i32", "groups");
     const copy = (kind: Neighbours, from: LocalIndex | null, number: () => void): void => {
@@ -267,11 +267,11 @@ class ProductEmitter {
       f.get(limit).get(index).op("i32.sub").i32(unit).op("i32.lt_s").op("select");
     };
     this.#scratch("b").set(b).i32(0).set(column);
-    f.while(column, () => f.get(width), TILE_COLUMNS, () => {
+    f.while(column, () => f.get(width), tile.columns, () => {
       f.get(f.parameter("scratch")).get(column).i32(FLOAT).op("i32.mul").op("i32.add").set(columns);
       f.i32(0).set(row);
-      f.get(width).get(column).op("i32.sub").i32(TILE_COLUMNS).op("i32.ge_s");
-      f.get(columns).op("i32.load", 2, at.columnsOut + (TILE_COLUMNS - 1) * FLOAT).get(columns).op("i32.load", 2, at.columnsOut).op("i32.sub").i32((TILE_COLUMNS - 1) * FLOAT).op("i32.eq");
+      f.get(width).get(column).op("i32.sub").i32(tile.columns).op("i32.ge_s");
+      f.get(columns).op("i32.load", 2, at.columnsOut + (tile.columns - 1) * FLOAT).get(columns).op("i32.load", 2, at.columnsOut).op("i32.sub").i32((tile.columns - 1) * FLOAT).op("i32.eq");
       f.op("i32.and").get(height).i32(tile.rows).op("i32.ge_s").op("i32.and");
       f.block("if", () => {
         f.get(a).get(b).get(out).get(columns).op("i32.load", 2, at.columnsOut).op("i32.add");
@@ -287,11 +287,11 @@ class ProductEmitter {
         this.#scratch("rowsOut");
         atRow().get(columns).i32(at.columnsOut).op("i32.add");
         rest(height, row, tile.rows);
-        rest(width, column, TILE_COLUMNS);
+        rest(width, column, tile.columns);
         f.get(steps).i32(stride).get(firstStep).op("i32.eqz");
         this.#scratch("tile").op("call", edge);
       });
-      f.get(b).get(steps).i32(TILE_COLUMNS * FLOAT).op("i32.mul").op("i32.add").set(b);
+      f.get(b).get(steps).i32(tile.columns * FLOAT).op("i32.mul").op("i32.add").set(b);
     });
   }
 }

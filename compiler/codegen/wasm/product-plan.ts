@@ -1,6 +1,6 @@
 /** @file How a product is cut and read: sizes of blocks, where they lie in the scratch region, what is copied and how. */
 
-import { edgeBytes, FUSED, TILE_COLUMNS } from "./gemm.ts";
+import { edgeBytes, FUSED } from "./gemm.ts";
 import type { Rows } from "./gemm.ts";
 import type { Neighbours } from "./pack.ts";
 import { countOf, withItems } from "./product.ts";
@@ -33,7 +33,7 @@ export interface Plan {
 export const planOf = (product: Product, whole = false): Plan => {
   const depth = blockOf(countOf(product.depth), LARGEST.depth, 4);
   const rows = blockOf(countOf(product.rows), LARGEST.rows, product.tile.rows);
-  const columns = blockOf(countOf(product.columns), whole ? WHOLE_ROWS : LARGEST.columns, TILE_COLUMNS);
+  const columns = blockOf(countOf(product.columns), whole ? WHOLE_ROWS : LARGEST.columns, product.tile.columns);
   let next = 0;
   const take = (bytes: number): number => {
     const start = next;

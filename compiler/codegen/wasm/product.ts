@@ -15,7 +15,7 @@ import { ExprPool } from "../expr-pool.ts";
 import { divide, flatLinear, rangeOf, remainder } from "../index-expr.ts";
 import type { Expr, Kernel, KernelInput, Loop } from "../kernel.ts";
 import { childrenOf, schedule } from "../schedule.ts";
-import { SEPARATE } from "./gemm.ts";
+import { LONG, SHORT } from "./gemm.ts";
 import type { Tile } from "./gemm.ts";
 
 /** One index: how many values, and how many elements each tensor moves for one step. */
@@ -151,6 +151,9 @@ const restOf = (pool: ExprPool, kernel: Kernel, graph: Expr, done: Map<Expr, Exp
   return { ...kernel, inputs: [...kernel.inputs, product], axes, body: schedule(pool, visit(graph), axes) };
 };
 
+/** Columns of a tile are neighbours in the result. */
+const tileOf = (columns: readonly Axis[]): Tile => ((columns.at(-1)?.extent ?? 1) % LONG.columns === 0 ? LONG : SHORT);
+
 type Load = Expr & { readonly kind: "load" };
 
 /** An index variable, or a part of one: the model's D is heads times width where an operand was reshaped. */
@@ -190,7 +193,7 @@ const contraction = (
   const group = (name: OutputGroup): readonly Axis[] => merge(outer.filter((index) => groupOf(index) === name).map(axisOf));
   const factors = { a: (swap ? right : left).input, b: (swap ? left : right).input, aStart: a.start, bStart: b.start };
   const groups = { batch: group("batch"), rows: group("rows"), columns: group("columns"), depth: merge(inner.map(axisOf)) };
-  return { product: withItems({ ...factors, ...groups, tile: SEPARATE, split: "rows" }), outer, groupOf, values };
+  return { product: withItems({ ...factors, ...groups, tile: tileOf(groups.columns), split: "rows" }), outer, groupOf, values };
 };
 
 /** A loop whose index is taken apart as floor(i / n) and i mod n is two: i = n · high + low. */
