@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { median } from "../compiler/bench/statistics.ts";
 import { compileSource, createExecutable, initialParameters } from "../compiler/index.ts";
 import type { Executable, Tensors, WasmProgram } from "../compiler/index.ts";
-import { AUTO, targetOf } from "../compiler/node/execute.ts";
+import { AUTO, resolveBackend, targetOf } from "../compiler/node/execute.ts";
 import { initialState } from "../runtime/parameters.ts";
 import { keyFor, randomStream } from "../runtime/random.ts";
 import { i32, scalar, scalarValue } from "../runtime/tensors.ts";
@@ -48,7 +48,7 @@ const open = async (length: number, form: string, threads: number): Promise<Side
   const text = readFileSync(values.model, "utf8");
   const { program } = compileSource({ file: values.model, text, dims: { T: length, B: 1 }, attentionBackward: form, target: targetOf(values.backend) });
   if (!isWasm(program)) throw new Error(`${values.model} did not become a WebAssembly program`);
-  const executable = await createExecutable(program, program.backend, { threads });
+  const executable = await createExecutable(program, resolveBackend(values.backend), { threads });
   const kept = await executable.keep?.({ ...initialParameters(program, SEED), ...initialState(program) });
   if (kept === undefined) throw new Error("the backend keeps nothing");
   const random = randomStream(SEED, "batch");

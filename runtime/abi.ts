@@ -118,8 +118,8 @@ export interface WasmKernel {
   readonly scratchBytes: number;
 }
 
-/** Subquad's own: with instructions whose results are the same in every engine, or with relaxed SIMD too, whose multiply-add rounds
- *  once. */
+/** What a program for WebAssembly is made of: instructions whose results are the same in every engine, or relaxed SIMD too, whose
+ *  multiply-add rounds once. */
 export type WasmBackend = "wasm" | "wasm:relaxed";
 
 export interface WasmProgram extends ProgramHead {

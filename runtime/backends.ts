@@ -6,6 +6,7 @@ import { reasonOf, RuntimeError } from "./errors.ts";
 import { createGpuJsExecutable } from "./gpujs/executable.ts";
 import { loadGpuJs } from "./gpujs/load.ts";
 import { MODES, type ModeName } from "./gpujs/modes.ts";
+import { makeWide, missingWide } from "./node/wide.ts";
 import { missingRelaxed, missingWasm } from "./wasm/engine.ts";
 import { createWasmExecutable } from "./wasm/executable.ts";
 
@@ -36,7 +37,7 @@ function backend(mode: ModeName, missing: Backend["missing"], install: string): 
   return { name: `gpujs:${mode}`, mode, summary: MODES[mode].note, missing, install };
 }
 
-function own(name: WasmBackend, summary: string, missing: () => string | null, install: string): Backend {
+function own(name: OwnName, summary: string, missing: () => string | null, install: string): Backend {
   return { name, mode: null, summary, missing: async () => missing(), install };
 }
 
@@ -48,10 +49,20 @@ export const BACKENDS: readonly Backend[] = [
   backend("webasm", missingWebAssembly, "any current Node or browser has WebAssembly SIMD"),
   backend("cpu", async () => null, ""),
   own("wasm", "WebAssembly with SIMD and threads, without gpu.js: one plan over one shared memory", missingWasm, "any current Node or browser has WebAssembly SIMD"),
+  own("wasm:wide", "the same numbers as wasm to the bit, in vectors of 256 bits: an experimental option of V8, and of all that the process compiles", missingWide, "Node 24 or later on x64; in Chrome the option --js-flags=--experimental-wasm-revectorize, and the backend wasm"),
   own("wasm:relaxed", "the same with fused multiply-add: a little faster; the last bits of results depend on the engine", missingRelaxed, "Node 22 or Chrome 114, or later, and a processor with fused multiply-add"),
 ];
 
-const isOwn = (name: string): boolean => name.startsWith("wasm");
+/** The backends that run programs for WebAssembly, and which. */
+const RUNS = { wasm: "wasm", "wasm:wide": "wasm", "wasm:relaxed": "wasm:relaxed" } as const satisfies Readonly<Record<string, WasmBackend>>;
+
+/** Subquad's own backends. */
+export type OwnName = keyof typeof RUNS;
+
+export const isOwn = (name: string): name is OwnName => name in RUNS;
+
+/** What programs for a backend are compiled for; null for those of gpu.js. */
+export const wasmBackendOf = (name: string): WasmBackend | null => (isOwn(name) ? RUNS[name] : null);
 
 /** Every backend: there or not, and why. */
 export async function probeBackends(): Promise<BackendReport[]> {
@@ -80,9 +91,12 @@ export async function createExecutable(program: Program | WasmProgram, name: str
   const reason = await reasonMissing(found.missing);
   if (reason !== null) throw new RuntimeError("SQ0702", `\`${name}\` is not available here: ${reason}`, found.install);
   if (found.mode !== null) return createGpuJsExecutable(forGpuJs(program, name), found.mode);
-  if ("wasm" in program && program.backend === name) return createWasmExecutable(program, options);
+  if ("wasm" in program && program.backend === wasmBackendOf(name)) {
+    if (name === "wasm:wide") await makeWide();
+    return createWasmExecutable(program, name, options);
+  }
   const made = "wasm" in program ? `\`${program.backend}\`` : "gpu.js";
-  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for ${made}, not for \`${name}\``, `compile it with \`--target ${name}\``);
+  throw new RuntimeError("SQ0702", `\`${program.model}\` was compiled for ${made}, not for \`${name}\``, `compile it with \`--target ${wasmBackendOf(name) ?? name}\``);
 }
 
 function forGpuJs(program: Program | WasmProgram, name: string): Program {

@@ -20,6 +20,8 @@ import { VERSION } from "../version.ts";
 import { preparePoint, TIMED } from "./bench-point.ts";
 import type { Point, PointTask, Timed } from "./bench-point.ts";
 import type { ModelOptions } from "./compile.ts";
+import { isOwn } from "../../runtime/backends.ts";
+import { makeWide, missingWide } from "../../runtime/node/wide.ts";
 import { AUTO, resolveBackend } from "./execute.ts";
 
 /** `file` may be `attention`: causal attention by itself, with the dims B, H, G, T, K, E. */
@@ -65,7 +67,7 @@ interface Settings extends Omit<MeasureOptions, "wall"> {
  *  another one is left. */
 export const bench = async (options: BenchOptions): Promise<BenchReport> => {
   const settings = settingsOf(options);
-  const peak = createPeak(resolveBackend(settings.backend) === "wasm:relaxed" ? "wasm:relaxed" : "wasm");
+  const peak = await peakFor(resolveBackend(settings.backend));
   const peaks: number[] = [];
   const results: BenchResult[] = [];
   const notes: string[] = [];
@@ -176,6 +178,12 @@ const wall = (): number => performance.now() / 1000;
 const clockOf = ({ spent }: Executable, { now }: Settings): (() => number) => {
   if (now !== null) return now;
   return spent === undefined ? wall : () => Object.values(spent()).reduce((sum, seconds) => sum + seconds, 0);
+};
+
+/** Of the engine as the backend has it. */
+const peakFor = async (backend: string): Promise<Peak | null> => {
+  if (backend === "wasm:wide" && missingWide() === null) await makeWide();
+  return createPeak(isOwn(backend) ? backend : "wasm");
 };
 
 /** What a share of this peak means nothing for runs elsewhere than on the processor. */

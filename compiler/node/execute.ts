@@ -4,23 +4,21 @@ import { createExecutable } from "../../runtime/index.ts";
 import type { Module } from "../../ir/core.ts";
 import type { AnyProgram, Executable } from "../../runtime/abi.ts";
 import { RuntimeError } from "../../runtime/errors.ts";
+import { wasmBackendOf } from "../../runtime/backends.ts";
 import { missingRelaxed, missingWasm } from "../../runtime/wasm/engine.ts";
 import { installWebGpu } from "../../runtime/node/webgpu.ts";
-import { programFor, TARGETS } from "../driver.ts";
+import { programFor } from "../driver.ts";
 import type { Compiled, ProgramFor } from "../driver.ts";
 import type { Target } from "../../passes/pipelines.ts";
 import { INTERPRETER, interpreterExecutable } from "../interpreter.ts";
 
-/** The fastest backend of this machine: Subquad's own WebAssembly, with what SIMD the engine has. */
+/** The fastest backend of this machine that needs nothing experimental: Subquad's own WebAssembly, with what SIMD the engine has. */
 export const AUTO = "auto";
 
 export const resolveBackend = (backend: string = AUTO): string => (backend !== AUTO ? backend : missingRelaxed() === null ? "wasm:relaxed" : missingWasm() === null ? "wasm" : "gpujs");
 
 /** What a backend's programs are compiled for. */
-export const targetOf = (backend?: string): Target => {
-  const name = resolveBackend(backend);
-  return TARGETS.find((target) => target === name) ?? "gpujs";
-};
+export const targetOf = (backend?: string): Target => wasmBackendOf(resolveBackend(backend)) ?? "gpujs";
 
 /** The program of a compilation that went all the way, for its own target unless another one is given. Throws SQ0706 where the pipeline stopped earlier. */
 export const programOf = <T extends Target = Target>(compiled: Compiled, target?: T): ProgramFor<T> => {
@@ -37,7 +35,7 @@ export interface BackendOptions {
   readonly threads?: number;
 }
 
-/** `auto`, `interpreter`, `wasm`, `wasm:relaxed`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was
+/** `auto`, `interpreter`, `wasm`, `wasm:relaxed`, `wasm:wide`, `gpujs:cpu`, …, or `gpujs` for the best gpu.js mode of this machine. Never another one than was
  *  named. Throws SQ0007 for a number of threads where the backend takes none. */
 export const createBackend = async (compiled: Compiled, backend?: string, threads?: number): Promise<Executable> => {
   const name = resolveBackend(backend);

@@ -6,15 +6,15 @@ import { Keeper } from "./kept.ts";
 import { createMachine } from "./machine.ts";
 import { secondsOf } from "./plan.ts";
 
-/** @throws RuntimeError SQ0704 when the engine refuses the module, SQ0705 when the program needs more than 4 GiB, SQ0707 when
+/** `name`: of the backend. @throws RuntimeError SQ0704 when the engine refuses the module, SQ0705 when the program needs more than 4 GiB, SQ0707 when
  *  the machine has not that much, SQ0007 for a number of threads that there cannot be. */
-export async function createWasmExecutable(program: WasmProgram, options: ExecutableOptions = {}): Promise<Executable> {
+export async function createWasmExecutable(program: WasmProgram, name: string, options: ExecutableOptions = {}): Promise<Executable> {
   const machine = await createMachine(program, options);
   const { places } = machine;
   const keeper = places === null ? null : new Keeper(machine, places);
   return {
     get backend(): string {
-      return machine.backend;
+      return `${name} (${machine.threads})`;
     },
     run: async (name, inputs) => {
       const entry = entryOf(program, name);

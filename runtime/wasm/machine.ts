@@ -63,8 +63,9 @@ export class Machine {
     this.seconds = seconds;
   }
 
-  get backend(): string {
-    return `${this.program.backend} (${this.#crews.name})`;
+  /** `2 threads`. */
+  get threads(): string {
+    return this.#crews.name;
   }
 
   /** All memory, in elements. */

@@ -51,7 +51,7 @@ export const addAudit: AddCommand = (program, io) => {
     .option("--head-sequences <n>", "how many of them give the statistics of heads (default: 8)", wholeNumber)
     .option("--draws <n>", "sampled gradients a sequence and c; 0: statistics of heads only (default: 2)", wholeNumber)
     .option("--seed <n>", "seed of sequences, draws and, without a checkpoint, parameters", wholeNumber, 0)
-    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, wasm:wide, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--json <file>", "write everything as JSON there; - for stdout, in place of the tables")
     .option("--html <file>", "write one page with tables and charts there")

@@ -55,7 +55,7 @@ export const addBench: AddCommand = (program, io) => {
     .option("--entries <list>", `what to time: ${TIMED.join(", ")} (default: all but loss)`, entries)
     .option("--sweep <NAME=list>", "sizes of one dimension to repeat everything at, as T=512,1024,2048", sweep)
     .option("--forms <policies...>", "gradients of all attention to try, as exact 'sus(c: 25)' lowrank:degree=2 (default: what the model declares)")
-    .option("--backend <name>", "auto (the fastest there is), wasm, wasm:relaxed, gpujs, gpujs:cpu, … or interpreter", "auto")
+    .option("--backend <name>", "auto (the fastest there is), wasm, wasm:relaxed, wasm:wide, gpujs, gpujs:cpu, … or interpreter", "auto")
     .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--repeat <n>", "rounds; each measures everything once, and the peak of the machine (default: 9)", positiveWhole)
     .option("--warmup <n>", "calls before anything counts, at least (default: 2)", wholeNumber)

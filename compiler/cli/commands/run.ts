@@ -29,7 +29,7 @@ export const addRun: AddCommand = (program, io) => {
     .addArgument(new Argument("<entry>", "entry point").choices(["forward", "loss", "grad", "step"]))
     .option("--inputs <file>", "safetensors: arguments by name, parameters by path; parameters left out start as declared")
     .option("--outputs <file>", "safetensors to write")
-    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, wasm:wide, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--seed <n>", "seed of what is not given: parameters and, without --inputs, arguments", wholeNumber, 0)
     .option("--against <backend>", "run there too and compare; exit with 4 if an output differs by more than the tolerance")

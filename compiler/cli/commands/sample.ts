@@ -33,7 +33,7 @@ export const addSample: AddCommand = (program, io) => {
     .option("--temperature <x>", "logits are divided by it; 0 takes the likeliest byte every time", temperature, 0.8)
     .option("--top-k <k>", "draw only from the k likeliest bytes", positiveWhole)
     .option("--seed <n>", "seed of the draws", wholeNumber, 0)
-    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, wasm:wide, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--threads <n>", THREADS_HELP, positiveWhole)
     .addHelpText("after", examples("sample model.sq --checkpoint model.safetensors", "sample model.sq --checkpoint model.safetensors --prompt \"Once\" --bytes 500 --temperature 0.7 --top-k 20"))
     .action(async (file: string, flags: Flags) => {

@@ -34,7 +34,7 @@ export const addTrain: AddCommand = (program, io) => {
     .argument("<file>", "the model (.sq)")
     .requiredOption("--data <paths...>", "text files, folders or patterns")
     .requiredOption("--steps <n>", "steps in all, those before --resume included", positiveWhole)
-    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
+    .option("--backend <name>", "auto (the fastest of this machine), wasm, wasm:relaxed, wasm:wide, gpujs (the best of gpu.js), gpujs:cpu, gpujs:webasm, gpujs:webgpu, … or interpreter", "auto")
     .option("--threads <n>", THREADS_HELP, positiveWhole)
     .option("--seed <n>", "seed of parameters, batches and dropout", wholeNumber, 0)
     .option("--save <file>", "checkpoint (safetensors), replaced atomically")
