@@ -54,7 +54,7 @@ export const BACKENDS: readonly Backend[] = [
 ];
 
 /** The backends that run programs for WebAssembly, and which. */
-const RUNS = { wasm: "wasm", "wasm:wide": "wasm", "wasm:relaxed": "wasm:relaxed" } as const satisfies Readonly<Record<string, WasmBackend>>;
+export const RUNS = { wasm: "wasm", "wasm:wide": "wasm", "wasm:relaxed": "wasm:relaxed" } as const satisfies Readonly<Record<string, WasmBackend>>;
 
 /** Subquad's own backends. */
 export type OwnName = keyof typeof RUNS;

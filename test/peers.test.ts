@@ -44,7 +44,7 @@ describe("what sides are held against", () => {
 
   it("does not pass what is not a number", () => {
     expect(relativeError(Float32Array.of(1, Number.NaN), Float64Array.of(1, 2))).toBeNaN();
-    const [side] = sidesFor({ peers: ["jax"], forms: [], place: "auto", v8Flags: [] }, "training", 1);
+    const [side] = sidesFor({ peers: ["jax"], forms: [], place: "auto", v8Flags: [], backend: "wasm" }, "training", 1);
     expect(passes(checkLosses(side!, [1, Number.NaN], [1, 2]))).toBe(false);
     expect(passes(checkLosses(side!, [1, 2], [1, 2.00009]))).toBe(true);
     expect(passes(checkLosses(side!, [1, 2], [1, 2.0002]))).toBe(false);
@@ -97,7 +97,7 @@ const varint = (bytes: Uint8Array, from: number): readonly [value: number, next:
 
 describe("sides", () => {
   it("are those that can do the task, each where it has its threads", () => {
-    const all = { peers: ["jax", "ort", "subquad"], forms: ["exact", "sus:c=25"], place: "auto", v8Flags: [] } as const;
+    const all = { peers: ["jax", "ort", "subquad"], forms: ["exact", "sus:c=25"], place: "auto", v8Flags: [], backend: "wasm" } as const;
     const named = (kind: "attention" | "training", threads: number) => sidesFor(all, kind, threads).map(({ name, place }) => `${name} in ${place}`);
     expect(named("training", 1)).toEqual(["jax-js in node", "Subquad exact in node", "Subquad sus:c=25 in node"]);
     expect(named("attention", 2)).toEqual(["jax-js in chromium", "onnxruntime-web in node", "Subquad exact in node", "Subquad sus:c=25 in node"]);

@@ -3,15 +3,15 @@
 import { readFileSync } from "node:fs";
 import { compile } from "../../compiler/driver.ts";
 import { optimizerOf } from "../../ir/optimizer-spec.ts";
-import type { WasmProgram } from "../../runtime/abi.ts";
+import type { WasmBackend, WasmProgram } from "../../runtime/abi.ts";
 import type { AttentionTask, Task, TrainingTask } from "./contract.ts";
 
 export const ATTENTION = "bench/peers/attention.sq";
 export const GPT_SMALL = "bench/gpt-small.sq";
 
-/** Every side runs in an engine with relaxed SIMD. `form` is how the gradient of attention is computed: `exact`, `sus:c=25`. */
-const compiled = (file: string, dims: Readonly<Record<string, number>>, form: string) => {
-  const result = compile({ file, text: readFileSync(file, "utf8"), dims, attentionBackward: form, target: "wasm:relaxed" });
+/** `form` is how the gradient of attention is computed: `exact`, `sus:c=25`. */
+const compiled = (file: string, dims: Readonly<Record<string, number>>, form: string, target: WasmBackend = "wasm") => {
+  const result = compile({ file, text: readFileSync(file, "utf8"), dims, attentionBackward: form, target });
   if (result.program === null || !("wasm" in result.program)) throw new Error(`${file} did not become a WebAssembly program`);
   return { program: result.program, optimizer: optimizerOf(result.gradient) };
 };
@@ -25,7 +25,7 @@ export const trainingTask = (length: number, seed: number): TrainingTask => {
 };
 
 /** Subquad's program for a task. */
-export const programFor = (task: Task, form: string): WasmProgram =>
+export const programFor = (task: Task, form: string, target: WasmBackend): WasmProgram =>
   task.kind === "attention"
-    ? compiled(ATTENTION, { H: task.heads, N: task.length, K: task.width }, form).program
-    : compiled(GPT_SMALL, { T: task.length, B: 1 }, form).program;
+    ? compiled(ATTENTION, { H: task.heads, N: task.length, K: task.width }, form, target).program
+    : compiled(GPT_SMALL, { T: task.length, B: 1 }, form, target).program;

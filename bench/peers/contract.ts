@@ -35,8 +35,9 @@ export interface Setting {
   readonly threads: number;
   /** Where the packages of `bench/peers/package.json` are: a URL that ends in `node_modules/`. */
   readonly packages: string;
-  /** For Subquad: a compiled program in the text form of `program.ts`. */
+  /** For Subquad: a compiled program in the text form of `program.ts`, and the backend that runs it. */
   readonly program: string | null;
+  readonly backend: string | null;
 }
 
 /** Arrays by name, laid out as the task says. */

@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
+import { isOwn, RUNS } from "../../runtime/backends.ts";
 import { attentionTask, trainingTask } from "./compile.ts";
 import type { Task } from "./contract.ts";
 import type { Place } from "./hosts.ts";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     forms: { type: "string", default: "exact sus:c=25" },
     clock: { type: "string", default: "wall" },
     place: { type: "string", default: "auto" },
+    backend: { type: "string", default: "wasm:relaxed" },
     "v8-flags": { type: "string", default: "" },
     rounds: { type: "string", default: "7" },
     milliseconds: { type: "string", default: "300" },
@@ -51,6 +53,7 @@ const selection = {
   peers: values.peers.split(",").map((name): AdapterName => oneOf("peers", name.trim(), PEER_NAMES)),
   forms: values.forms.split(/\s+/),
   place: oneOf<Place | "auto">("place", values.place, ["auto", "node", "chromium"]),
+  backend: isOwn(values.backend) ? values.backend : fail(`--backend ${values.backend}: there are ${Object.keys(RUNS).join(", ")}`),
   v8Flags: values["v8-flags"].split(/\s+/).filter((flag) => flag !== ""),
 };
 const clock = oneOf<Clock>("clock", values.clock, ["wall", "processor"]);

@@ -65,9 +65,9 @@ const openTraining = async (task: TrainingTask, program: WasmProgram, executable
   };
 };
 
-export const openSubquad: Open = async (task, { threads, program: text }) => {
-  if (text === null) throw new Error("Subquad's adapter needs a program");
+export const openSubquad: Open = async (task, { threads, program: text, backend }) => {
+  if (text === null || backend === null) throw new Error("Subquad's adapter needs a program");
   const program = decodeProgram(text);
-  const executable = await createExecutable(program, program.backend, { threads });
+  const executable = await createExecutable(program, backend, { threads });
   return task.kind === "attention" ? openAttention(task, program, executable) : openTraining(task, program, executable);
 };

@@ -73,16 +73,18 @@ export interface BrowserSettings {
   readonly minified?: boolean;
   /** Content-Security-Policy; none unless given. */
   readonly policy?: string;
+  /** For the engine; none unless given. */
+  readonly v8Flags?: string;
 }
 
 /** @throws Error when there is no Chromium: ask `browserMissing` first. */
-export async function openBrowser({ isolated = true, minified = false, policy }: BrowserSettings = {}): Promise<BrowserSession> {
+export async function openBrowser({ isolated = true, minified = false, policy, v8Flags }: BrowserSettings = {}): Promise<BrowserSession> {
   const executablePath = findChromium();
   if (executablePath === null) throw new Error("no Chromium found");
   const server = await serve(await bundle(minified), { ...(isolated ? ISOLATION : {}), ...(policy === undefined ? {} : { "Content-Security-Policy": policy }) });
   let browser: Browser | null = null;
   try {
-    browser = await chromium.launch({ executablePath, headless: true, args: FLAGS });
+    browser = await chromium.launch({ executablePath, headless: true, args: v8Flags === undefined ? FLAGS : [...FLAGS, `--js-flags=${v8Flags}`] });
     const page = await browser.newPage();
     await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
     await page.waitForFunction(() => "subquad" in globalThis);

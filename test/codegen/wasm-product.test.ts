@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { evaluateKernel } from "../../compiler/codegen/evaluate-kernel.ts";
+import { fusedProduct } from "../../compiler/codegen/wasm/product-plan.ts";
 import { productOf } from "../../compiler/codegen/wasm/product.ts";
 import type { ProductKernel } from "../../compiler/codegen/wasm/product.ts";
 import type { Expr, Kernel } from "../../compiler/codegen/kernel.ts";
@@ -13,6 +14,7 @@ import { compile } from "../../compiler/driver.ts";
 import type { Operation } from "../../ir/core.ts";
 import { parseEinsum } from "../../ir/ops/einsum-spec.ts";
 import * as sq from "../../ir/ops/index.ts";
+import { allowRelaxed } from "../runtime/relaxed.ts";
 import { ROOT, filesBelow } from "../tools.ts";
 import { contraction, elementsOf, runKernel, runProduct } from "./wasm-product-tools.ts";
 
@@ -34,9 +36,8 @@ const dataFor = (kernel: Kernel, random: () => number): readonly Float64Array[] 
   kernel.inputs.map((input) => Float64Array.from({ length: elementsOf(input.shape) }, () => Math.fround(2 * random() - 1)));
 
 /** Against float64: an error of one unit in the last place an addition would be `depth` · 6e-8. */
-const check = (kernel: Kernel, cuts: readonly number[] = [], random = generator(1)): void => {
+const check = (kernel: Kernel, cuts: readonly number[] = [], random = generator(1), product = recognised(kernel).product): void => {
   const inputs = dataFor(kernel, random);
-  const { product } = recognised(kernel);
   const [got, wanted] = [runProduct(kernel, product, inputs, cuts), evaluateKernel(kernel, inputs)];
   let worst = 0;
   wanted.forEach((value, i) => (worst = Math.max(worst, Math.abs(value - (got[i] ?? Number.NaN)))));
@@ -45,9 +46,57 @@ const check = (kernel: Kernel, cuts: readonly number[] = [], random = generator(
 };
 
 describe("a matrix product", () => {
-  const shapes = [[4, 8, 128], [5, 9, 128], [3, 17, 100], [129, 8, 8], [3, 1030, 4], [133, 40, 3], [7, 11, 1030], [64, 64, 2]] as const;
+  const shapes = [[4, 8, 128], [5, 9, 128], [3, 17, 100], [129, 8, 8], [3, 1030, 4], [133, 40, 3], [7, 11, 1030], [64, 64, 2], [5, 48, 515], [131, 1040, 3]] as const;
   it.each(shapes)("of %i rows, %i columns, depth %i, with every order of axes", (m, n, k) => {
     for (const a of ["mk", "km"]) for (const b of ["kn", "nk"]) for (const out of ["mn", "nm"]) check(contraction(a, b, out, { m, n, k }));
+  });
+});
+
+describe("tiles", () => {
+  const tile = (m: number, n: number): string => {
+    const { product: { tile: { rows, columns } } } = recognised(contraction("mk", "kn", "mn", { m, n, k: 32 }));
+    return `${rows} x ${columns}`;
+  };
+  it("are long where columns come in sixteens", () => expect([tile(64, 64), tile(3, 1040), tile(64, 40), tile(64, 257)]).toEqual(["2 x 16", "2 x 16", "4 x 8", "4 x 8"]));
+
+  it("are long where the columns of a head are, and short where a row of a tile would be two heads", () => {
+    const heads = (k: number): number => recognised(contraction("td", "dhk", "htk", { t: 64, d: 32, h: 4, k })).product.tile.columns;
+    expect([heads(16), heads(24), heads(8)]).toEqual([16, 8, 8]);
+  });
+});
+
+const allowed = allowRelaxed();
+
+describe.skipIf(allowed !== null)("multiplication and addition in one instruction", () => {
+  const shapes = [[64, 8, 128], [65, 9, 70], [67, 17, 100], [133, 1040, 3], [71, 48, 1030], [126, 64, 2], [66, 16, 5]] as const;
+  it.each(shapes)("of %i rows, %i columns, depth %i, with every order of axes, whole and in pieces", (m, n, k) => {
+    for (const a of ["mk", "km"])
+      for (const b of ["kn", "nk"])
+        for (const out of ["mn", "nm"]) {
+          const kernel = contraction(a, b, out, { m, n, k });
+          const product = fusedProduct(recognised(kernel).product);
+          check(kernel, [Math.floor(product.items / 3)], generator(3), product);
+        }
+  });
+
+  it("takes six rows, but not of few, nor where copying would take longer", () => {
+    const rows = (a: string, m: number): number => fusedProduct(recognised(contraction(a, "kn", "mn", { m, n: 128, k: 32 })).product).tile.rows;
+    expect([rows("mk", 64), rows("km", 64), rows("mk", 63)]).toEqual([6, 6, 2]);
+    const heads = fusedProduct(recognised(contraction("bhkt", "bhkn", "bhtn", { b: 2, h: 2, t: 64, n: 64, k: 16 })).product);
+    expect(heads.tile.rows).toBe(2);
+  });
+
+  it("rounds once", () => {
+    const kernel = contraction("mk", "kn", "mn", { m: 64, n: 8, k: 16 });
+    const product = fusedProduct(recognised(kernel).product);
+    const x = 1 + 2 ** -12;
+    const [a, b] = [new Float64Array(64 * 16), new Float64Array(16 * 8)];
+    a.set([-(x * x - 2 ** -24), x]);
+    b[0] = 1;
+    b[8] = x;
+    const once = runProduct(kernel, product, [a, b], [])[0];
+    const twice = runProduct(kernel, recognised(kernel).product, [a, b], [])[0];
+    expect([once, twice]).toEqual([2 ** -24, 0]);
   });
 });
 

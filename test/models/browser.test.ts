@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Compiled } from "../../compiler/driver.ts";
 import { compile } from "../../compiler/node/compile.ts";
 import { programOf } from "../../compiler/node/execute.ts";
+import { wasmBackendOf } from "../../runtime/backends.ts";
 import { browserMissing, openBrowser, type BrowserSession } from "../browser/harness.ts";
 import { compiledCase, evaluate, inputsFor, MODELS, report, worstDeviation, type ModelCase } from "./support.ts";
 
@@ -38,14 +39,14 @@ describe.skipIf(missing !== null)("in Chromium", () => {
   const compare = async (backend: string, model: ModelCase, what: string, compiled: Compiled): Promise<void> => {
     const inputs = inputsFor(model, compiled, "grad");
     const started = performance.now();
-    const outputs = await browser.runInBrowser(programOf(compiled, backend === "wasm" ? "wasm" : "gpujs"), backend, "grad", inputs);
+    const outputs = await browser.runInBrowser(programOf(compiled, wasmBackendOf(backend) ?? "gpujs"), backend, "grad", inputs);
     const seconds = ((performance.now() - started) / 1000).toFixed(1);
     const { name, error } = worstDeviation(outputs, evaluate(compiled.gradient, "grad", inputs));
     observed.push(`${backend} ${what}: ${error.toExponential(1)} (${name}), ${seconds} s`);
     expect(error).toBeLessThanOrEqual(1e-4);
   };
 
-  describe.each(["gpujs:webgl2", "gpujs:webgpu", "wasm"])("%s", (backend) => {
+  describe.each(["gpujs:webgl2", "gpujs:webgpu", "wasm", "wasm:relaxed"])("%s", (backend) => {
     it.each(SHALLOW)("$name", async (model) => compare(backend, model, model.name, await compiledCase(model)));
 
     it.each(FORMS)("%s, %s", async (name, policy) => {

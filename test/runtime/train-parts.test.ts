@@ -200,7 +200,7 @@ describe("files", () => {
 describe("backends of this machine", () => {
   it("are all reported, absent ones with a reason and a way to get them", async () => {
     const reports = await probeBackends();
-    expect(reports.map(({ name }) => name)).toEqual(["gpujs:webgpu", "gpujs:webgl2", "gpujs:headlessgl", "gpujs:webasm", "gpujs:cpu", "wasm"]);
+    expect(reports.map(({ name }) => name)).toEqual(["gpujs:webgpu", "gpujs:webgl2", "gpujs:headlessgl", "gpujs:webasm", "gpujs:cpu", "wasm", "wasm:wide", "wasm:relaxed"]);
     for (const { name, available, reason, hint } of reports) {
       expect(reason, name).not.toBe("");
       expect(hint === "", name).toBe(available);
