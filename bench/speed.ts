@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { bench, benchPage, printBench } from "../compiler/index.ts";
 import type { BenchOptions, BenchReport } from "../compiler/index.ts";
 import { changeTable, compareBench } from "../compiler/bench/compare.ts";
+import { AUTO } from "../compiler/node/execute.ts";
 import { printTable } from "../compiler/bench/print.ts";
 
 const { values } = parseArgs({
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "" },
     /** Rounds of each run; its own unless given. */
     repeat: { type: "string" },
+    backend: { type: "string", default: AUTO },
     /** Leave out sizes above it. */
     most: { type: "string", default: "1000000" },
     /** Write the tables there; empty: only print them. */
@@ -84,6 +86,7 @@ const measure = async ({ name, about, options, against }: Run): Promise<string> 
   const { sweep = { dim: "T", sizes: [] } } = options;
   const report = await bench({
     ...options,
+    backend: values.backend,
     sweep: { dim: sweep.dim, sizes: sweep.sizes.filter((size) => size <= Number(values.most)) },
     ...(values.repeat === undefined ? {} : { repeat: Number(values.repeat) }),
     onProgress: (message) => process.stderr.write(`${message}\n`),

@@ -5,7 +5,7 @@ import type { CodeEntry } from "./entry.ts";
 export const BACKEND_CODES = {
   SQ0701: {
     title: "an unknown backend",
-    explanation: "The backends are `interpreter`, `wasm`, `gpujs:cpu`, `gpujs:webasm`, `gpujs:webgl2`, `gpujs:headlessgl` and `gpujs:webgpu`. `subquad doctor` says which of them work on this machine.",
+    explanation: "The backends are `interpreter`, `wasm`, `wasm:relaxed`, `wasm:wide`, `gpujs:cpu`, `gpujs:webasm`, `gpujs:webgl2`, `gpujs:headlessgl` and `gpujs:webgpu`. `subquad doctor` says which of them work on this machine.",
     bad: "subquad run gpt.sq loss --backend cuda",
     good: "subquad run gpt.sq loss --backend gpujs:webasm",
   },
