@@ -1,8 +1,8 @@
 /** @file The product C = A B on packed panels, a tile of it in registers (Goto and van de Geijn, "Anatomy of high-performance matrix
- *  multiplication", 2008, with the micro-kernel at 128-bit vectors). V8 gives fifteen registers: eight sums, the vectors of B, an
- *  element of A, and the product of two, which needs none where multiplication and addition are one instruction. The loop is
- *  not unrolled: V8 places all loads of a turn before its arithmetic, and two turns of them no longer fit the registers (a
- *  third of the speed is lost).
+ *  multiplication", 2008, with the micro-kernel at 128-bit vectors). V8 gives fifteen registers, for the sums, the vectors of B, an
+ *  element of A and the product of two: eight sums, or twelve where multiplication and addition are one instruction and the
+ *  product needs none. The loop is not unrolled: V8 places all loads of a turn before its arithmetic, and two turns of them
+ *  no longer fit the registers (a third of the speed is lost).
  *
  *      A block   [rows / tile][depth][tile]      B panel   [depth][tile]      C   rows of neighbours, each row anywhere
  *
