@@ -18,7 +18,7 @@ describe.skipIf(missing !== null)("in Chromium", () => {
 
   it("says what the browser has", async () => {
     const reports = new Map((await browser.probe()).map((report) => [report.name, report.available]));
-    expect(Object.fromEntries(reports)).toEqual({ "gpujs:webgpu": true, "gpujs:webgl2": true, "gpujs:headlessgl": false, "gpujs:webasm": true, "gpujs:cpu": true, wasm: true });
+    expect(Object.fromEntries(reports)).toEqual({ "gpujs:webgpu": true, "gpujs:webgl2": true, "gpujs:headlessgl": false, "gpujs:webasm": true, "gpujs:cpu": true, wasm: true, "wasm:wide": false, "wasm:relaxed": true });
   });
 
   describe.each(["gpujs:webgl2", "gpujs:webgpu", "gpujs:webasm", "gpujs:cpu"])("%s", (backend) => {
