@@ -1,7 +1,7 @@
 /** @file Processor time of single functions, which other work on the machine disturbs less than time by the clock. */
 
 import { createPeak } from "../compiler/bench/peak.ts";
-import type { WasmBackend } from "../runtime/abi.ts";
+import type { OwnName } from "../runtime/backends.ts";
 
 export interface Timed {
   readonly name: string;
@@ -24,7 +24,7 @@ export const secondsOf = (run: () => void, milliseconds = 0): number => {
 };
 
 /** The loop that only multiplies and adds in registers. */
-export const inRegisters = (backend?: WasmBackend): Timed => {
+export const inRegisters = (backend?: OwnName): Timed => {
   const peak = createPeak(backend);
   if (peak === null) throw new Error("no WebAssembly with vectors");
   return { name: "multiply-add in registers", work: peak.flops, run: peak.run };

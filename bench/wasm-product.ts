@@ -14,7 +14,9 @@ import { emitProduct, scratchBytes } from "../compiler/codegen/wasm/product-code
 import { fusedProduct } from "../compiler/codegen/wasm/product-plan.ts";
 import { countOf, productOf } from "../compiler/codegen/wasm/product.ts";
 import type { Product } from "../compiler/codegen/wasm/product.ts";
-import { AUTO, targetOf } from "../compiler/node/execute.ts";
+import { isOwn } from "../runtime/backends.ts";
+import { makeWide } from "../runtime/node/wide.ts";
+import { AUTO, resolveBackend } from "../compiler/node/execute.ts";
 import * as sq from "../ir/ops/index.ts";
 import { parseEinsum } from "../ir/ops/einsum-spec.ts";
 import { UNKNOWN } from "../ir/span.ts";
@@ -23,7 +25,9 @@ import { inRegisters, secondsOf } from "./processor-time.ts";
 import type { Timed } from "./processor-time.ts";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, only: { type: "string", default: "" }, milliseconds: { type: "string", default: "60" }, backend: { type: "string", default: AUTO } } });
-const backend = targetOf(values.backend) === "wasm:relaxed" ? "wasm:relaxed" : "wasm";
+const name = resolveBackend(values.backend);
+const backend = isOwn(name) ? name : "wasm";
+if (backend === "wasm:wide") await makeWide();
 
 interface Shape {
   readonly name: string;
