@@ -41,9 +41,11 @@ export const PIPELINES = {
   forwardNative: [...understand, step(rewriteAttentionBackward), ...LOWERINGS.wasm],
 } as const satisfies Readonly<Record<string, Pipeline>>;
 
+const NATIVE_DEFAULTS = { trained: PIPELINES.exactNative, forward: PIPELINES.forwardNative };
+
 /** The default pipelines of a target. */
 export const DEFAULTS: Readonly<Record<Target, { readonly trained: Pipeline; readonly forward: Pipeline }>> = {
   gpujs: { trained: PIPELINES.exact, forward: PIPELINES.forward },
-  wasm: { trained: PIPELINES.exactNative, forward: PIPELINES.forwardNative },
-  "wasm:relaxed": { trained: PIPELINES.exactNative, forward: PIPELINES.forwardNative },
+  wasm: NATIVE_DEFAULTS,
+  "wasm:relaxed": NATIVE_DEFAULTS,
 };

@@ -122,6 +122,7 @@ export interface WasmKernel {
  *  multiply-add rounds once. */
 export type WasmBackend = "wasm" | "wasm:relaxed";
 
+/** For the backend that it names; one for `wasm` runs on `wasm:wide` too. */
 export interface WasmProgram extends ProgramHead {
   readonly backend: WasmBackend;
   /** The module; it imports `env.memory`. */

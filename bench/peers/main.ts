@@ -4,7 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
-import { isOwn, RUNS } from "../../runtime/backends.ts";
+import { RUNS, type OwnName } from "../../runtime/backends.ts";
 import { attentionTask, trainingTask } from "./compile.ts";
 import type { Task } from "./contract.ts";
 import type { Place } from "./hosts.ts";
@@ -53,7 +53,7 @@ const selection = {
   peers: values.peers.split(",").map((name): AdapterName => oneOf("peers", name.trim(), PEER_NAMES)),
   forms: values.forms.split(/\s+/),
   place: oneOf<Place | "auto">("place", values.place, ["auto", "node", "chromium"]),
-  backend: isOwn(values.backend) ? values.backend : fail(`--backend ${values.backend}: there are ${Object.keys(RUNS).join(", ")}`),
+  backend: oneOf("backend", values.backend, Object.keys(RUNS) as OwnName[]),
   v8Flags: values["v8-flags"].split(/\s+/).filter((flag) => flag !== ""),
 };
 const clock = oneOf<Clock>("clock", values.clock, ["wall", "processor"]);

@@ -19,11 +19,6 @@ const each = (locals: readonly LocalIndex[], body: (local: LocalIndex, byte: num
 
 /** peak(at, turns): sum_(i mod sums) += power_i, power_i *= factor: as many multiplications as additions. All are loaded
  *  and stored as neighbours, so that an engine that makes wide vectors of pairs does. */
-const separate = (): WasmFunction => alternating(POWERS, SUMS);
-
-/** Pairs of which are one vector each. */
-const wide = (): WasmFunction => alternating(2 * POWERS, 2 * SUMS);
-
 const alternating = (powerCount: number, sumCount: number): WasmFunction => {
   const f = new FunctionBuilder("peak", ["at", "turns"].map((name) => ({ name, type: "i32" })));
   const sums = f.locals("v128", "sum", sumCount);
@@ -64,8 +59,9 @@ const fused = (): WasmFunction => {
 
 /** The loop, and the multiplications of one turn. */
 const LOOPS: Readonly<Record<OwnName, { readonly make: () => WasmFunction; readonly products: number }>> = {
-  wasm: { make: separate, products: POWERS },
-  "wasm:wide": { make: wide, products: 2 * POWERS },
+  wasm: { make: () => alternating(POWERS, SUMS), products: POWERS },
+  // Pairs are one vector each.
+  "wasm:wide": { make: () => alternating(2 * POWERS, 2 * SUMS), products: 2 * POWERS },
   "wasm:relaxed": { make: fused, products: FUSED_SUMS },
 };
 
