@@ -5,8 +5,10 @@ import { missingRelaxed } from "../../runtime/wasm/engine.ts";
 
 const V8_OF_NODE_20 = 11;
 
-/** Why there is none here; null where there is, from now on. */
+/** Why there is none here, which is printed too, so that a skip is never silent; null where there is, from now on. */
 export function allowRelaxed(): string | null {
   if (Number.parseInt(process.versions.v8, 10) === V8_OF_NODE_20) setFlagsFromString("--experimental-wasm-relaxed-simd");
-  return missingRelaxed();
+  const missing = missingRelaxed();
+  if (missing !== null) console.warn(`skipped: relaxed SIMD: ${missing}`);
+  return missing;
 }
